@@ -1,0 +1,29 @@
+"""Checks of what comes in, and the one exception for what a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called as progress(done, total) between chunks of long work; it may raise to interrupt."""
+
+
+class InputError(ValueError):
+    """Something a user can mend: one sentence with what was wanted, what came, what to do."""
+
+
+def check_image(image: Tensor, name: str = "image") -> Tensor:
+    """Return the first three channels of `image` as float32 (H, W, 3), without copying if it can.
+
+    Raises InputError unless `image` is (H, W, 3) or (H, W, 4), floating point and not empty.
+    """
+    shape = tuple(image.shape)
+    if len(shape) != 3 or shape[-1] not in (3, 4) or min(shape) < 1:
+        raise InputError(f"{name}: wanted an image (H, W, 3), got a tensor of shape {shape}.")
+    if not image.is_floating_point():
+        raise InputError(f"{name}: wanted float values in [0, 1], got {image.dtype}.")
+    return image[..., :3].to(torch.float32)

@@ -1,0 +1,69 @@
+"""Colour: sRGB, linear light, Oklab. Channels last, float32, three channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_RGB_TO_LMS = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LMS_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Shares of linear red, green and blue in luminance (Rec. 709)."""
+
+
+def srgb_to_linear(srgb: Tensor) -> Tensor:
+    """sRGB to linear light (IEC 61966-2-1). Odd below 0, so values outside [0, 1] survive."""
+    size = srgb.abs()
+    curve = ((size + 0.055) / 1.055).pow(2.4)
+    return torch.where(size <= 0.04045, size / 12.92, curve).copysign(srgb)
+
+
+def linear_to_srgb(linear: Tensor) -> Tensor:
+    """Linear light to sRGB, the inverse of `srgb_to_linear`."""
+    size = linear.abs()
+    curve = 1.055 * size.pow(1 / 2.4) - 0.055
+    return torch.where(size <= 0.0031308, size * 12.92, curve).copysign(linear)
+
+
+def linear_to_oklab(linear: Tensor) -> Tensor:
+    """Linear sRGB (..., 3) to Oklab (..., 3): lightness, green-red, blue-yellow.
+
+    Source: Bjorn Ottosson, "A perceptual color space for image processing", 2020.
+    """
+    cones = _mix(linear, _RGB_TO_LMS)
+    return _mix(cones.abs().pow(1 / 3).copysign(cones), _LMS_TO_LAB)
+
+
+def oklab_to_linear(lab: Tensor) -> Tensor:
+    """Oklab (..., 3) to linear sRGB (..., 3), which may lie outside [0, 1]."""
+    inverse = torch.linalg.inv(torch.tensor(_LMS_TO_LAB, dtype=torch.float64)).tolist()
+    cones = _mix(lab, inverse).pow(3)
+    return _mix(cones, torch.linalg.inv(torch.tensor(_RGB_TO_LMS, dtype=torch.float64)).tolist())
+
+
+def srgb_to_oklab(srgb: Tensor) -> Tensor:
+    """sRGB (..., 3) to Oklab (..., 3)."""
+    return linear_to_oklab(srgb_to_linear(srgb))
+
+
+def oklab_to_srgb(lab: Tensor) -> Tensor:
+    """Oklab (..., 3) to sRGB (..., 3), which may lie outside [0, 1]."""
+    return linear_to_srgb(oklab_to_linear(lab))
+
+
+def luminance(linear: Tensor) -> Tensor:
+    """Luminance (...) of linear sRGB (..., 3), Rec. 709."""
+    return _mix(linear, (LUMINANCE,))[..., 0]
+
+
+def _mix(channels: Tensor, rows: tuple[tuple[float, ...], ...] | list[list[float]]) -> Tensor:
+    matrix = torch.tensor(rows, dtype=channels.dtype, device=channels.device)
+    return channels @ matrix.T

@@ -1,0 +1,104 @@
+"""What fields, masks and images look like on their way in: shapes, batches, ranges, choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from .checks import InputError
+
+
+def as_field(field: Tensor, name: str = "field") -> Tensor:
+    """`field` as float32 (B, H, W), clamped to [0, 1].
+
+    field: bool or float, (B, H, W), (H, W) or (B, 1, H, W). The result may share memory with it.
+    Raises InputError for other shapes, an empty side, or a value that is not finite.
+    """
+    batch = as_planes(field, name).to(torch.float32)
+    low, high = batch.aminmax()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(f"{name}: has values that are not finite numbers.")
+    return batch if low >= 0 and high <= 1 else batch.clamp(0, 1)
+
+
+def as_mask(mask: Tensor, name: str = "mask") -> Tensor:
+    """`mask` as bool (B, H, W): itself where bool, else where > 0.5."""
+    batch = as_planes(mask, name)
+    return batch if batch.dtype == torch.bool else batch > 0.5
+
+
+def as_planes(planes: Tensor, name: str) -> Tensor:
+    """`planes` as (B, H, W), values untouched, from (B, H, W), (H, W) or (B, 1, H, W)."""
+    shape = tuple(planes.shape)
+    if len(shape) == 4 and shape[1] == 1:
+        planes = planes[:, 0]
+    elif len(shape) == 2:
+        planes = planes[None]
+    if planes.ndim != 3 or min(shape) < 1:
+        raise InputError(f"{name}: wanted a mask (B, H, W), got a tensor of shape {shape}.")
+    return planes
+
+
+def as_images(image: Tensor, name: str = "image") -> Tensor:
+    """`image` as (B, H, W, C) with C 3 or 4, from that or (H, W, C); values untouched."""
+    shape = tuple(image.shape)
+    if image.ndim == 3:
+        image = image[None]
+    if image.ndim != 4 or shape[-1] not in (3, 4) or min(shape) < 1:
+        raise InputError(f"{name}: wanted an image (B, H, W, 3 or 4), got shape {shape}.")
+    if not image.is_floating_point():
+        raise InputError(f"{name}: wanted float values in [0, 1], got {image.dtype}.")
+    return image
+
+
+def picture_of_size(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """The one image of a batch, (H, W, C). Raises InputError unless it is one of `size` (H, W)."""
+    images = as_images(image)
+    if images.shape[0] != 1:
+        raise InputError(f"wanted one image for these regions, got {images.shape[0]}.")
+    if tuple(images.shape[1:3]) != tuple(size):
+        raise InputError(
+            f"the regions are of an image {size[1]} x {size[0]} pixels large but this one is "
+            f"{images.shape[2]} x {images.shape[1]}. Use the image that was segmented."
+        )
+    return images[0]
+
+
+def common_batch(where: str, counts: Mapping[str, int]) -> int:
+    """The number of frames that all of `counts` (what: how many) share; 1 goes with any.
+
+    Raises InputError naming the two counts that differ.
+    """
+    several = {what: count for what, count in counts.items() if count != 1}
+    if not several:
+        return 1
+    first, total = next(iter(several.items()))
+    for what, count in several.items():
+        if count != total:
+            raise InputError(
+                f"{where}: {total} x {first} but {count} x {what}. "
+                "Give one for all, or one for each frame of the same batch."
+            )
+    return total
+
+
+def frame(batch: Tensor, index: int) -> Tensor:
+    """Frame `index` of a batch, or the only one."""
+    return batch[index if batch.shape[0] > 1 else 0]
+
+
+def check_choice(where: str, value: str, options: Iterable[str]) -> str:
+    """`value`, if it is one of `options`; else InputError."""
+    if value not in options:
+        raise InputError(f"{where}: wanted one of {', '.join(options)}, got {value!r}.")
+    return value
+
+
+def check_number(where: str, value: float, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value`, if it is a finite number from `low` to `high`; else InputError."""
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InputError(f"{where}: wanted a number from {low:g} to {high:g}, got {value}.")
+    return float(value)

@@ -1,0 +1,274 @@
+"""Low-resolution logits to full-size masks: bilinear, thresholded, counted and packed in one go.
+
+Bilinear interpolation is convex: a pixel lies between the four samples around it. Where all
+samples under a tile lie on one side of every threshold the tile is settled, and its pixels are
+filled and counted without being computed. What is left, a band along each outline, is computed
+pixel by pixel. The values are those of torch.nn.functional.interpolate (mode "bilinear",
+align_corners False) up to the last bit of float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .bits import bit_count, chunk_length, pack_bits, packed_width
+
+_PIXELS_AT_ONCE = 1 << 17
+_BYTES_ON_CPU = 16 << 20
+_BYTES_ELSEWHERE = 256 << 20
+_ROUNDING = 1e-6
+_WORDS = {4: torch.int32, 8: torch.int64}
+
+
+@dataclass(frozen=True, eq=False)
+class Upsampled:
+    """N masks at full size.
+
+    packed: uint8 (N, H, ceil(W / 8)), pixels whose logit is above the threshold, as in
+    `ops.bits`. above, below: int64 (N,), how many pixels are above threshold + offset and above
+    threshold - offset.
+    """
+
+    packed: Tensor
+    above: Tensor
+    below: Tensor
+
+
+def upsample_masks(
+    logits: Tensor, size: tuple[int, int], threshold: float = 0.0, offset: float = 1.0
+) -> Upsampled:
+    """Upsample logits, float32 (N, h, w), to `size` (H, W) pixels and threshold them.
+
+    offset: at least 0. Working memory is about N * H * W / 8 bytes for the result and some tens
+    of megabytes besides. `logits` is not modified.
+    """
+    count, height = logits.shape[0], size[0]
+    grid = _Grid.between(logits.shape[-2:], size).to(logits.device)
+    levels = (threshold - offset, threshold, threshold + offset)
+    shape = (count, height, packed_width(size[1]))
+    packed = torch.empty(shape, dtype=torch.uint8, device=logits.device)
+    counts = torch.empty((3, count), dtype=torch.int64, device=logits.device)
+    budget = _BYTES_ON_CPU if logits.device.type == "cpu" else _BYTES_ELSEWHERE
+    step = chunk_length(4 * logits.shape[-2] * grid.padded, budget)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        tiles, counts[:, part] = _upsample_part(logits[part].to(torch.float32), grid, levels)
+        packed[part] = tiles[..., : shape[2]]
+    return Upsampled(packed, counts[2], counts[0])
+
+
+def _upsample_part(
+    logits: Tensor, grid: _Grid, levels: tuple[float, float, float]
+) -> tuple[Tensor, Tensor]:
+    """Packed masks (N, H, G * octets) and counts (3, N) above each level."""
+    low, high = _extremes(logits, grid)
+    floor, ceiling = _level(low, levels), _level(high, levels)
+    settled = floor == ceiling
+    counts = _count_settled(floor * settled, grid)
+    packed = _fill_settled(settled & (floor >= 2), grid)
+    mask, band, column = (~settled).nonzero(as_tuple=True)
+    rows = _interpolate_rows(logits, grid)
+    step = max(1, _PIXELS_AT_ONCE // (grid.rows.shape[1] * 8 * grid.octets))
+    for start in range(0, mask.shape[0], step):
+        part = slice(start, start + step)
+        tiles = mask[part], band[part], column[part]
+        _compute_tiles(rows, grid, levels, tiles, packed, counts)
+    return packed, counts
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """How the pixels of an upsampled image are cut into tiles, and what each is mixed from.
+
+    A band is the pixel rows between two neighbouring rows of samples (and those before the first
+    and after the last), a column of tiles is `8 * octets` pixels wide. With J bands of at most R
+    rows and G columns: upper, lower int64 (J,), rows of samples; rows int64 (J, R), pixel rows,
+    the last one repeated where a band has fewer; real uint8 (J, R), 0 where repeated; down
+    float32 (J, R), weight of the lower row; first, last int64 (G,), the outermost columns of
+    samples under a tile, window of them at most; inside uint8 (G, octets), bits of pixels inside
+    the image; band int64 (H,), which band a pixel row is in.
+    """
+
+    octets: int
+    window: int
+    samples: int
+    height: int
+    width: int
+    upper: Tensor
+    lower: Tensor
+    rows: Tensor
+    real: Tensor
+    down: Tensor
+    first: Tensor
+    last: Tensor
+    inside: Tensor
+    band: Tensor
+
+    @classmethod
+    def between(cls, samples: torch.Size, size: tuple[int, int]) -> _Grid:
+        """On the CPU, where reading a tensor's value waits for nothing."""
+        height, width = size
+        octets = _octets(width / samples[1])
+        above, down = _sources(height, samples[0])
+        occupied, band, lengths = torch.unique_consecutive(
+            above, return_inverse=True, return_counts=True
+        )
+        place = torch.arange(int(lengths.max()))
+        start = lengths.cumsum(0) - lengths
+        rows = start[:, None] + torch.minimum(place, lengths[:, None] - 1)
+        before, _ = _sources(width, samples[1])
+        left = torch.arange(0, width, 8 * octets)
+        right = (left + 8 * octets - 1).clamp(max=width - 1)
+        bits = torch.arange(left.shape[0] * 8 * octets) < width
+        first = before[left].clamp(min=0)
+        last = (before[right] + 1).clamp(max=samples[1] - 1)
+        return cls(
+            octets=octets,
+            window=int((last - first).max()) + 1,
+            samples=samples[0],
+            height=height,
+            width=width,
+            upper=occupied.clamp(min=0),
+            lower=(occupied + 1).clamp(max=samples[0] - 1),
+            rows=rows,
+            real=(place < lengths[:, None]).to(torch.uint8),
+            down=down[rows],
+            first=first,
+            last=last,
+            inside=pack_bits(bits).view(-1, octets),
+            band=band,
+        )
+
+    def to(self, device: torch.device) -> _Grid:
+        """The same grid with every tensor on `device`."""
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+    @property
+    def padded(self) -> int:
+        """Pixels in a row of tiles."""
+        return self.first.shape[0] * 8 * self.octets
+
+
+def _octets(scale: float) -> int:
+    """Bytes of a row of pixels in one tile, by pixels per sample; measured, and little matters."""
+    return 8 if scale > 16 else 4
+
+
+def _sources(pixels: int, samples: int) -> tuple[Tensor, Tensor]:
+    """For each pixel the sample before it, -1 where there is none, and the weight of the next.
+
+    Computed in float32 as interpolate does.
+    """
+    scale = torch.tensor(samples / pixels, dtype=torch.float32)
+    source = scale * (torch.arange(pixels, dtype=torch.float32) + 0.5) - 0.5
+    before = source.floor().clamp(max=samples - 1)
+    return before.to(torch.int64), source - before
+
+
+def _extremes(logits: Tensor, grid: _Grid) -> tuple[Tensor, Tensor]:
+    """Lowest and highest value that a pixel of each tile can have, (N, J, G)."""
+    upper, lower = logits[:, grid.upper], logits[:, grid.lower]
+    least, most = torch.minimum(upper, lower), torch.maximum(upper, lower)
+    low, high = _pick(least, grid.first), _pick(most, grid.first)
+    for step in range(1, grid.window):
+        sample = torch.minimum(grid.first + step, grid.last)
+        torch.minimum(low, _pick(least, sample), out=low)
+        torch.maximum(high, _pick(most, sample), out=high)
+    guard = _ROUNDING * torch.maximum(low.abs(), high.abs())
+    return low - guard, high + guard
+
+
+def _pick(values: Tensor, columns: Tensor) -> Tensor:
+    """values[..., columns]; numpy is several times faster at it than torch on the CPU."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(values.numpy().take(columns.numpy(), axis=-1))
+    return values[..., columns]
+
+
+def _level(values: Tensor, levels: tuple[float, float, float]) -> Tensor:
+    """How many of the levels, in rising order, each value is above, uint8."""
+    level = (values > levels[0]).to(torch.uint8)
+    level += values > levels[1]
+    level += values > levels[2]
+    return level
+
+
+def _count_settled(level: Tensor, grid: _Grid) -> Tensor:
+    """Pixels above each of the three levels in tiles (N, J, G) of known level, int64 (3, N)."""
+    rows = grid.real.sum(1, dtype=torch.float64)
+    columns = bit_count(grid.inside).sum(1, dtype=torch.float64)
+    weight = (rows[:, None] * columns).flatten()
+    counts = [(level > k).flatten(1).to(torch.float64) @ weight for k in range(3)]
+    return torch.stack(counts).to(torch.int64)
+
+
+def _fill_settled(full: Tensor, grid: _Grid) -> Tensor:
+    """Packed masks uint8 (N, H, G * octets) with the tiles `full` (N, J, G) set."""
+    octet = full.to(torch.uint8).mul_(255)[..., None] & grid.inside
+    return octet.flatten(2)[:, grid.band]
+
+
+def _interpolate_rows(logits: Tensor, grid: _Grid) -> Tensor:
+    """Rows of samples at full width, cut for the tiles: float32 (N * h * G, 8 * octets).
+
+    Pixels past the image's width are below every level.
+    """
+    wide = F.interpolate(logits, (grid.width,), mode="linear", align_corners=False)
+    if grid.padded > grid.width:
+        lowest = torch.finfo(torch.float32).min
+        wide = F.pad(wide, (0, grid.padded - grid.width), value=lowest)
+    return wide.view(-1, 8 * grid.octets)
+
+
+def _compute_tiles(
+    rows: Tensor,
+    grid: _Grid,
+    levels: tuple[float, float, float],
+    tiles: tuple[Tensor, Tensor, Tensor],
+    packed: Tensor,
+    counts: Tensor,
+) -> None:
+    """Write K tiles (mask, band, column) into `packed` and add their pixels to `counts`."""
+    mask, band, column = tiles
+    start = mask * grid.samples
+
+    def pick(sample: Tensor) -> Tensor:
+        index = (start + sample[band]) * grid.first.shape[0] + column
+        return rows.index_select(0, index)[:, None]
+
+    down, real = grid.down[band][..., None], grid.real[band]
+    values = torch.lerp(pick(grid.upper), pick(grid.lower), down)
+    for k, level in enumerate(levels):
+        bits = _bits_above(values, level)
+        within = (bit_count(bits).sum(-1, dtype=torch.uint8) * real).sum(-1, dtype=torch.int64)
+        counts[k].index_add_(0, mask, within)
+        if k == 1:
+            _write(bits, grid, tiles, packed)
+
+
+def _bits_above(values: Tensor, level: float) -> Tensor:
+    """Which values (K, R, 8 * octets) are above the level, packed (K, R, octets)."""
+    if values.device.type == "cpu":
+        above = torch.from_numpy(values.numpy() > level)
+    else:
+        above = values > level
+    return pack_bits(above.view(-1)).view(*values.shape[:2], -1)
+
+
+def _write(bits: Tensor, grid: _Grid, tiles: tuple[Tensor, Tensor, Tensor], packed: Tensor) -> None:
+    """Put the bits (K, R, octets) of K tiles where they belong, a word at a time."""
+    mask, band, column = tiles
+    word = _WORDS[grid.octets]
+    row = mask[:, None] * grid.height + grid.rows[band]
+    index = row * grid.first.shape[0] + column[:, None]
+    packed.view(-1).view(word)[index.view(-1)] = bits.view(-1).view(word)
