@@ -1,0 +1,1 @@
+"""SAM 2: checkpoint -> network -> embedding -> masks."""

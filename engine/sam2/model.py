@@ -1,0 +1,196 @@
+"""A SAM 2 network ready for images, and what it makes of one: the embedding."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..ops.checks import InputError, check_image
+from .architecture import Architecture
+from .cache import EmbeddingCache
+
+if TYPE_CHECKING:
+    from sam2.modeling.sam2_base import SAM2Base
+
+    from .point_decoder import PointDecoder
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+PRECISIONS = {
+    "auto": None,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What the encoder says of one image; every prompt on that image is decoded from it.
+
+    With S the network's image size and C its channels: image_embed (1, C, S/16, S/16), the
+    no-memory embedding added; high_res ((1, C/8, S/4, S/4), (1, C/4, S/8, S/8)), through the
+    decoder's conv_s0 and conv_s1. size: (H, W) of the image in pixels.
+    """
+
+    image_embed: Tensor
+    high_res: tuple[Tensor, Tensor]
+    size: tuple[int, int]
+
+    @property
+    def device(self) -> torch.device:
+        return self.image_embed.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensors take."""
+        return sum(t.numel() * t.element_size() for t in (self.image_embed, *self.high_res))
+
+    def to(self, device: torch.device | str) -> Embedding:
+        """The same embedding with every tensor on `device`."""
+        first, second = self.high_res
+        return Embedding(
+            self.image_embed.to(device), (first.to(device), second.to(device)), self.size
+        )
+
+
+class Sam2:
+    """The sam2 package's network and how to run it on images.
+
+    network: SAM2Base in eval mode, on whichever device its owner puts it (ComfyUI moves it).
+    architecture, version: what it is. precision: "auto", "float32", "bfloat16" or "float16"; the
+    encoder and the decoder compute in it under autocast, coordinates and the prompt encoder stay
+    float32. has_memory: False where the checkpoint lacked the video part. embeddings: what
+    `embed_cached` keeps; it goes when this object goes.
+    """
+
+    def __init__(
+        self,
+        network: SAM2Base,
+        architecture: Architecture,
+        version: str = "2.1",
+        precision: str = "auto",
+        has_memory: bool = True,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise InputError(
+                f"Sam2: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}."
+            )
+        self.network = network.eval().requires_grad_(False)
+        self.architecture = architecture
+        self.version = version
+        self.precision = precision
+        self.has_memory = has_memory
+        self.embeddings = EmbeddingCache()
+        self.last_decoder: tuple[weakref.ref[Embedding], PointDecoder] | None = None
+        self._dense_pe: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's parameters are now."""
+        device: torch.device = next(self.network.parameters()).device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the encoder and the decoder compute in on the present device."""
+        return PRECISIONS[self.precision] or best_dtype(self.device)
+
+    @property
+    def image_size(self) -> int:
+        """S: the network sees every image as S x S pixels."""
+        return int(self.network.image_size)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the encoder and the decoder run."""
+        dtype = self.dtype
+        if dtype == torch.float32:
+            return torch.autocast(self.device.type, enabled=False)
+        return torch.autocast(self.device.type, dtype=dtype)
+
+    def dense_pe(self) -> Tensor:
+        """The positional encoding of the embedding's cells, float32 (1, C, S/16, S/16)."""
+        if self._dense_pe is None or self._dense_pe.device != self.device:
+            with torch.no_grad():
+                self._dense_pe = self.network.sam_prompt_encoder.get_dense_pe()
+        return self._dense_pe
+
+    @torch.no_grad()
+    def embed(self, image: Tensor) -> Embedding:
+        """Encode `image`, float (H, W, 3) in [0, 1]; a fourth channel is ignored.
+
+        Raises InputError when the shape or type is another, or a value isn't finite.
+        """
+        pixels = preprocess(check_image(image).to(self.device), self.image_size)
+        network = self.network
+        with self.autocast():
+            backbone = network.forward_image(pixels)
+            _, feats, _, sizes = network._prepare_backbone_features(backbone)
+        feats[-1] = feats[-1] + network.no_mem_embed
+        maps = [
+            feat.permute(1, 2, 0).reshape(1, -1, *size)
+            for feat, size in zip(feats, sizes, strict=True)
+        ]
+        height, width = image.shape[:2]
+        return Embedding(maps[2], (maps[0], maps[1]), (int(height), int(width)))
+
+    def embed_cached(self, image: Tensor) -> Embedding:
+        """What `embed` gives, kept for the next time the same pixels come, within a budget."""
+        kept = self.embeddings.get(image, self.dtype, self.embed)
+        return kept if kept.device == self.device else kept.to(self.device)
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes it natively, else float16 on CUDA with tensor cores,
+    else float32."""
+    if device.type == "cuda":
+        capability = torch.cuda.get_device_capability(device)
+        if capability >= (8, 0):
+            return torch.bfloat16
+        if capability >= (7, 0):
+            return torch.float16
+    return torch.float32
+
+
+def preprocess(image: Tensor, side: int) -> Tensor:
+    """Resize float (H, W, 3) in [0, 1] to (1, 3, side, side) and normalise as SAM 2 expects.
+
+    Antialiased bilinear, the aspect not kept: what the sam2 package's transforms do to the same
+    image as uint8. Raises InputError when a value isn't finite.
+    """
+    planes = image.permute(2, 0, 1)[None].contiguous()
+    small = F.interpolate(
+        planes, (side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+    if not torch.isfinite(small).all():
+        raise InputError("image: wanted values in [0, 1], got NaN or infinity.")
+    mean = torch.tensor(_MEAN, device=image.device).view(1, 3, 1, 1)
+    std = torch.tensor(_STD, device=image.device).view(1, 3, 1, 1)
+    normalised: Tensor = (small.clamp(0, 1) - mean) / std
+    return normalised
+
+
+def load_sam2(
+    source: str | Path = "nano",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | str | None = None,
+) -> Sam2:
+    """Load a checkpoint and put it on `device`.
+
+    source: a file in any known format, or "nano" for the embedded model. dtype: what to compute
+    in (a torch dtype or a name of `PRECISIONS`); None chooses by device. Raises InputError when
+    the file is missing, broken or not SAM 2, or the sam2 package can't be used.
+    """
+    from .checkpoint import load_checkpoint
+
+    precision = "auto" if dtype is None else str(dtype).removeprefix("torch.")
+    loaded = load_checkpoint(source)
+    network = loaded.network.to(device)
+    return Sam2(network, loaded.architecture, loaded.version, precision, loaded.has_memory)
