@@ -1,0 +1,299 @@
+"""Automatic segmentation: a grid of points, every mask they give, the good ones kept.
+
+Gives what the sam2 package's SAM2AutomaticMaskGenerator gives on the same network and settings,
+in another order of work: candidates are filtered by predicted IoU before their masks are made,
+and suppressed in order of score while they are brought to full size, so that only what stays is
+ever stored at full size, as packed bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..ops.bits import measure_packed, pack_bits, packed_width, unpack_bits
+from ..ops.checks import InputError, Progress, check_image
+from ..ops.chunks import in_chunks, ran_out_of_memory
+from ..ops.components import fill_small_holes, remove_small_islands
+from ..ops.nms import box_nms, suppress
+from ..ops.upsample import upsample_masks
+from ..regions import Regions
+from .candidates import Candidates, decode_candidates
+from .decode import to_network_pixels
+from .everything import Crop, Everything, grid_points, plan_crops
+from .model import Embedding, Sam2
+from .point_decoder import PointDecoder
+
+__all__ = ["Everything", "segment_everything"]
+
+_PIXELS_AT_ONCE = 32 << 20
+_EDGE_PIXELS = 20.0
+_ENCODING_IN_POINTS = 240
+_ADVICE = "Use a smaller image, or raise the thresholds so that fewer masks are held."
+
+
+@torch.no_grad()
+def segment_everything(
+    model: Sam2,
+    image_or_embedding: Tensor | Embedding,
+    settings: Everything | None = None,
+    progress: Progress | None = None,
+) -> Regions:
+    """Find the regions of one image without a prompt.
+
+    image_or_embedding: float (H, W, 3) in [0, 1], or what `model.embed` made of it, which serves
+    as long as settings.crop_n_layers is 0. progress(done, total) is called at least once a second
+    or so, also while the image is encoded; it may raise to interrupt, and the model stays usable.
+
+    The regions' scores are predicted IoUs, their stability the stability scores. Where
+    stability_score_thresh is 0 the reference can return masks without a pixel; these are left out.
+    Raises InputError for a bad image, an embedding where crops are asked for, or too little
+    memory even for one point at a time.
+    """
+    settings = Everything() if settings is None else settings
+    source = image_or_embedding
+    if isinstance(source, Embedding):
+        if settings.crop_n_layers:
+            raise InputError(
+                "segment_everything: crops are encoded from the image; give the image instead of "
+                "its embedding, or set crop_n_layers to 0."
+            )
+        size = source.size
+    else:
+        source = check_image(source)
+        size = (int(source.shape[0]), int(source.shape[1]))
+    crops = plan_crops(size, settings.crop_n_layers, settings.crop_overlap_ratio)
+    clock = _Clock(progress, _total(crops, settings, isinstance(source, Embedding)))
+    found = [_segment_crop(model, source, crop, size, settings, clock) for crop in crops]
+    masks = _merge(found, size, settings)
+    if settings.min_mask_region_area:
+        masks = _tidy(masks, size, settings, clock)
+    clock.finish()
+    return Regions.from_packed(masks.packed, size, masks.scores, stability=masks.stability)
+
+
+@dataclass(frozen=True, eq=False)
+class _Masks:
+    """N masks of a crop. boxes: float32 (N, 4), x1 and y1 inclusive, in the crop's pixels."""
+
+    crop: Crop
+    packed: Tensor
+    boxes: Tensor
+    scores: Tensor
+    stability: Tensor
+
+    def take(self, index: Tensor) -> _Masks:
+        return _Masks(
+            self.crop,
+            self.packed[index],
+            self.boxes[index],
+            self.scores[index],
+            self.stability[index],
+        )
+
+
+class _Clock:
+    """Tells the caller how far the work is, in points decoded or their like."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0.0
+
+    def tick(self, done: float = 0.0) -> None:
+        """Count `done` more; 0 gives the caller a chance to interrupt."""
+        self._done = min(self._done + done, self._total)
+        if self._progress is not None:
+            self._progress(int(self._done), self._total)
+
+    def finish(self) -> None:
+        self.tick(self._total)
+
+
+def _total(crops: list[Crop], settings: Everything, encoded: bool) -> int:
+    points = sum(settings.points_in_layer(crop.layer) ** 2 for crop in crops)
+    return points + (0 if encoded else _ENCODING_IN_POINTS * len(crops))
+
+
+def _segment_crop(
+    model: Sam2,
+    source: Tensor | Embedding,
+    crop: Crop,
+    size: tuple[int, int],
+    settings: Everything,
+    clock: _Clock,
+) -> _Masks:
+    """The masks of one crop after suppression, best first."""
+    if isinstance(source, Embedding):
+        embedding = source
+    else:
+        embedding = _embed(model, source[crop.y0 : crop.y1, crop.x0 : crop.x1], clock)
+    decoder = PointDecoder(model, embedding)
+    points = grid_points(settings.points_in_layer(crop.layer), crop.size).to(model.device)
+    points = to_network_pixels(points, crop.size, model)
+    candidates = decode_candidates(decoder, points, settings, clock.tick)
+    return _keep_best(candidates, crop, size, settings, clock)
+
+
+def _embed(model: Sam2, image: Tensor, clock: _Clock) -> Embedding:
+    """Encode, with a chance to interrupt before each block of the encoder."""
+    blocks = model.network.image_encoder.trunk.blocks
+    share = _ENCODING_IN_POINTS / len(blocks)
+    hooks = [block.register_forward_pre_hook(lambda *_: clock.tick(share)) for block in blocks]
+    try:
+        return model.embed(image)
+    except (MemoryError, RuntimeError) as error:
+        if ran_out_of_memory(error):
+            raise InputError(
+                "Out of memory while the image was encoded; close what else uses this device, or "
+                "use a smaller model."
+            ) from error
+        raise
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _keep_best(
+    candidates: Candidates,
+    crop: Crop,
+    size: tuple[int, int],
+    settings: Everything,
+    clock: _Clock,
+) -> _Masks:
+    """Bring candidates to full size, best first, and keep what is stable and nothing suppresses.
+
+    Whether a mask is suppressed depends only on better ones, so it is known at once. Logits are
+    let go as they are used.
+    """
+    order = torch.sort(candidates.scores, descending=True, stable=True).indices
+    ranked = [candidates.logits[i] for i in order.tolist()]
+    candidates.logits.clear()
+    scores = candidates.scores[order]
+    kept = [_no_masks(crop, scores.device)]
+
+    def judge(part: slice) -> _Masks:
+        fresh = _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
+        so_far = torch.cat([masks.boxes for masks in kept])
+        return fresh.take(suppress(fresh.boxes, settings.box_nms_thresh, so_far))
+
+    for part, masks in in_chunks(len(ranked), _masks_at_once(crop, settings), judge, _ADVICE):
+        kept.append(masks)
+        ranked[part] = [scores[:0]] * (part.stop - part.start)
+        clock.tick()
+    return _concatenate(kept)
+
+
+def _masks_at_once(crop: Crop, settings: Everything) -> int:
+    """So many that packed masks stay in the budget, and that one piece takes under a second."""
+    by_memory = settings.memory_budget // 4 // max(1, crop.area // 8)
+    return max(1, min(by_memory, _PIXELS_AT_ONCE // crop.area))
+
+
+def _stable_masks(
+    logits: Tensor, scores: Tensor, crop: Crop, size: tuple[int, int], settings: Everything
+) -> _Masks:
+    """The masks (N, S/4, S/4) at the crop's size that are stable and clear of its inner edges."""
+    full = upsample_masks(
+        logits, crop.size, settings.mask_threshold, settings.stability_score_offset
+    )
+    stability = full.above.to(torch.float32) / full.below.to(torch.float32)
+    masks = _Masks(crop, full.packed, scores.new_zeros(len(scores), 4), scores, stability)
+    if settings.stability_score_thresh > 0:
+        masks = masks.take((stability >= settings.stability_score_thresh).nonzero().squeeze(1))
+    boxes = _inclusive_boxes(masks.packed, crop.size[1])
+    masks = replace(masks, boxes=boxes)
+    return masks.take((~_near_inner_edge(boxes, crop, size)).nonzero().squeeze(1))
+
+
+def _inclusive_boxes(packed: Tensor, width: int) -> Tensor:
+    """Boxes float32 (N, 4) of first and last pixels, zeros where a mask is empty."""
+    areas, boxes, _ = measure_packed(packed, width)
+    boxes[:, 2:] -= (areas > 0).to(boxes.dtype)[:, None]
+    return boxes.to(torch.float32)
+
+
+def _near_inner_edge(boxes: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
+    """Which boxes come near an edge of the crop that is no edge of the image: cut objects."""
+    offset = boxes.new_tensor([crop.x0, crop.y0, crop.x0, crop.y0])
+    placed = boxes + offset
+    inner = boxes.new_tensor([crop.x0, crop.y0, crop.x1, crop.y1])
+    outer = boxes.new_tensor([0, 0, size[1], size[0]])
+    near_inner = (placed - inner).abs() <= _EDGE_PIXELS
+    near_outer = (placed - outer).abs() <= _EDGE_PIXELS
+    return (near_inner & ~near_outer).any(1)
+
+
+def _no_masks(crop: Crop, device: torch.device) -> _Masks:
+    height, width = crop.size
+    packed = torch.zeros((0, height, packed_width(width)), dtype=torch.uint8, device=device)
+    nothing = torch.zeros(0, device=device)
+    return _Masks(crop, packed, nothing.new_zeros(0, 4), nothing, nothing)
+
+
+def _concatenate(parts: Sequence[_Masks]) -> _Masks:
+    """Masks of one crop together."""
+    return _Masks(
+        parts[0].crop,
+        torch.cat([part.packed for part in parts]),
+        torch.cat([part.boxes for part in parts]),
+        torch.cat([part.scores for part in parts]),
+        torch.cat([part.stability for part in parts]),
+    )
+
+
+def _merge(found: Sequence[_Masks], size: tuple[int, int], settings: Everything) -> _Masks:
+    """Masks of all crops in the image's frame; of crops' masks that overlap the smaller crop's."""
+    if len(found) == 1:
+        return found[0]
+    device = found[0].scores.device
+    offsets = [torch.tensor([m.crop.x0, m.crop.y0] * 2, device=device) for m in found]
+    boxes = torch.cat([m.boxes + offset for m, offset in zip(found, offsets, strict=True)])
+    preference = torch.cat([torch.full_like(m.scores, 1.0 / m.crop.area) for m in found])
+    stays = torch.zeros(len(boxes), dtype=torch.bool, device=device)
+    stays[box_nms(boxes, preference, settings.crop_nms_thresh)] = True
+    parts = []
+    for masks, offset, stay in zip(
+        found, offsets, torch.split(stays, [len(m.scores) for m in found]), strict=True
+    ):
+        left = masks.take(stay.nonzero().squeeze(1))
+        packed = _placed(left.packed, masks.crop, size)
+        parts.append(replace(left, crop=found[0].crop, packed=packed, boxes=left.boxes + offset))
+    return _concatenate(parts)
+
+
+def _placed(packed: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
+    """Packed masks of a crop as packed masks of the image."""
+    height, width = size
+    if crop.size == size:
+        return packed
+    out = torch.zeros(
+        (len(packed), height, packed_width(width)), dtype=torch.uint8, device=packed.device
+    )
+    margins = (crop.x0 % 8, 0)
+    first = crop.x0 // 8
+    for i, mask in enumerate(packed):
+        bits = pack_bits(torch.nn.functional.pad(unpack_bits(mask, crop.size[1]), margins))
+        out[i, crop.y0 : crop.y1, first : first + bits.shape[1]] = bits
+    return out
+
+
+def _tidy(masks: _Masks, size: tuple[int, int], settings: Everything, clock: _Clock) -> _Masks:
+    """Fill small holes and remove small parts, then suppress again, unchanged masks first.
+
+    As SAM2AutomaticMaskGenerator.postprocess_small_regions, with its larger NMS threshold of the
+    two: a mask that clean-up made like another goes.
+    """
+    packed, unchanged = masks.packed.clone(), torch.ones_like(masks.scores)
+    for i, mask in enumerate(masks.packed):
+        before = unpack_bits(mask, size[1])
+        area = settings.min_mask_region_area
+        after = remove_small_islands(fill_small_holes(before, area), area)
+        packed[i] = pack_bits(after)
+        unchanged[i] = torch.equal(before, after)
+        clock.tick()
+    boxes = _inclusive_boxes(packed, size[1])
+    threshold = max(settings.box_nms_thresh, settings.crop_nms_thresh)
+    tidied = replace(masks, packed=packed, boxes=boxes)
+    return tidied.take(box_nms(boxes, unchanged, threshold))

@@ -1,0 +1,275 @@
+"""Prompts in the forms in which others give them: JSON text, bounding boxes, masks, per frame.
+
+Points: a JSON list of `{"x": .., "y": ..}` in pixels, as KJNodes and core's SAM 3 nodes write it.
+Boxes: dicts `{x, y, width, height}`, with `label` where the detector gave one. Either may come once
+for all frames or as one list for each frame.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from ..ops.checks import InputError
+from .prompt import Prompt
+
+GROUPINGS = ("as given", "one object", "one per point or box")
+
+_DRAWN_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One object that somebody asked for, and the name they gave it, "" for none.
+
+    points: ((x, y), label) with label 1 include, 0 exclude. box: x, y, width, height or None.
+    source: what to call it in an error. number: the editor's for an object drawn there; others
+    follow on from 1 past the last of those.
+    """
+
+    points: tuple[tuple[tuple[float, float], int], ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: Tensor | None = None
+    name: str = ""
+    source: str = "prompt"
+    number: int = 0
+
+    def prompt(self, size: tuple[int, int]) -> Prompt:
+        """Its Prompt on an image of `size` (H, W). Raises InputError where that can't be."""
+        try:
+            whole = Prompt(
+                [p for p, _ in self.points], [k for _, k in self.points], self.box, self.mask
+            )
+        except InputError as error:
+            raise InputError(f"{self.source}: {str(error).removeprefix('Prompt: ')}") from error
+        return whole.within(size, self.source)
+
+
+def read_drawn(text: str) -> list[Asked]:
+    """The objects drawn in the editor; the form is described in `web/prompts/state.js`.
+
+    A bare list of points is one object of points to include. Raises InputError for other text.
+    """
+    data = _parse(text, "prompts")
+    if isinstance(data, list):
+        return [_drawn_object({"points": data}, 1)] if data else []
+    known = isinstance(data, dict) and data.get("version") == _DRAWN_VERSION
+    if not known or not isinstance(data.get("objects"), list):
+        raise InputError(
+            f"prompts: wanted what the editor writes, version {_DRAWN_VERSION} with a list of "
+            f"objects, got {_short(data)}."
+        )
+    return [_drawn_object(entry, number) for number, entry in enumerate(data["objects"], 1)]
+
+
+def read_points(
+    positive: str, negative: str, frames: int
+) -> list[tuple[tuple[tuple[float, float], int], ...]]:
+    """Labelled points for each of `frames` images, from two JSON texts; either may be empty."""
+    found = [
+        [_points(entry, label, name) for entry in _per_frame(_parse(text, name), frames, name)]
+        for text, label, name in (
+            (positive, 1, "positive_coords"),
+            (negative, 0, "negative_coords"),
+        )
+    ]
+    return [include + exclude for include, exclude in zip(*found, strict=True)]
+
+
+def read_boxes(given: Any, frames: int) -> list[list[Asked]]:
+    """One object a box for each of `frames` images: from a dict, a list, or a list of lists."""
+    return [
+        [_boxed(entry, f"bboxes: box {number}") for number, entry in enumerate(boxes, 1)]
+        for boxes in _per_frame(given, frames, "bboxes")
+    ]
+
+
+def read_masks(masks: Tensor | None, frames: int) -> list[list[Asked]]:
+    """One object a mask: masks (N, H, W), or (H, W) for one.
+
+    With one image every mask is an object of it; with more, one mask is for all of them, or there
+    is one for each. A mask with nothing in it asks for nothing: hosts send that for "none".
+    """
+    if masks is None:
+        return [[] for _ in range(frames)]
+    if masks.ndim not in (2, 3):
+        raise InputError(f"mask: wanted (N, H, W), got shape {tuple(masks.shape)}.")
+    each = list(masks[None] if masks.ndim == 2 else masks)
+    if frames > 1 and len(each) not in (1, frames):
+        raise InputError(
+            f"mask: {frames} images but {len(each)} masks; give one for all or one for each."
+        )
+    asked = [
+        [Asked(mask=mask, source=f"mask {number}")] if bool((mask > 0.5).any()) else []
+        for number, mask in enumerate(each, 1)
+    ]
+    if frames == 1:
+        return [[one for some in asked for one in some]]
+    return asked * frames if len(asked) == 1 else asked
+
+
+def ask(
+    frames: int,
+    grouping: str = "as given",
+    *,
+    drawn: str = "",
+    positive: str = "",
+    negative: str = "",
+    boxes: Any = None,
+    masks: Tensor | None = None,
+) -> list[list[Asked]]:
+    """What is asked of each of `frames` images, from everything that was given.
+
+    grouping: "as given": the editor's objects, one object of the coordinates, one for each box and
+    one for each mask. "one object": all of it is one object; it can have one box and one mask.
+    "one per point or box": each point to include, each box and each mask is an object, and the
+    points to exclude, if any, hold for every one of them.
+
+    Raises InputError where something can't be read, counts don't match the frames, or the grouping
+    can't be.
+    """
+    if grouping not in GROUPINGS:
+        raise InputError(f"objects: wanted one of {', '.join(GROUPINGS)}, got {grouping!r}.")
+    by_hand = read_drawn(drawn)
+    coords = read_points(positive, negative, frames)
+    boxed, masked = read_boxes(boxes, frames), read_masks(masks, frames)
+    asked = []
+    for frame in range(frames):
+        listed = [Asked(coords[frame], source="the coordinates")] if coords[frame] else []
+        others = [*listed, *boxed[frame], *masked[frame]]
+        numbered = [replace(one, number=i) for i, one in enumerate(others, len(by_hand) + 1)]
+        asked.append(_group([*by_hand, *numbered], grouping))
+    return asked
+
+
+def _group(objects: list[Asked], grouping: str) -> list[Asked]:
+    if not objects or grouping == "as given":
+        return objects
+    return [_merge(objects)] if grouping == "one object" else _split(objects)
+
+
+def _merge(objects: Sequence[Asked]) -> Asked:
+    boxes = [one.box for one in objects if one.box is not None]
+    masks = [one.mask for one in objects if one.mask is not None]
+    for count, noun in ((len(boxes), "boxes"), (len(masks), "masks")):
+        if count > 1:
+            raise InputError(
+                f"objects: {count} {noun} can't be one object; choose "
+                f'"{GROUPINGS[0]}" or "{GROUPINGS[2]}".'
+            )
+    names = dict.fromkeys(one.name for one in objects if one.name)
+    return Asked(
+        tuple(point for one in objects for point in one.points),
+        boxes[0] if boxes else None,
+        masks[0] if masks else None,
+        ", ".join(names),
+        "the one object",
+        1,
+    )
+
+
+def _split(objects: Sequence[Asked]) -> list[Asked]:
+    against = tuple(point for one in objects for point in one.points if point[1] == 0)
+    apart = []
+    for one in objects:
+        bare = replace(one, points=against, box=None, mask=None)
+        apart += [replace(bare, points=(p, *against)) for p in one.points if p[1] == 1]
+        if one.box is not None:
+            apart.append(replace(bare, box=one.box))
+        if one.mask is not None:
+            apart.append(replace(bare, mask=one.mask))
+    if not apart:
+        raise InputError("objects: only points to exclude; add a point to include or a box.")
+    return apart
+
+
+def _drawn_object(entry: Any, number: int) -> Asked:
+    source = f"prompts: object {number}"
+    if not isinstance(entry, dict):
+        raise InputError(f"{source}: wanted points or a box, got {_short(entry)}.")
+    points = tuple(
+        point
+        for one in entry.get("points") or []
+        for point in _points([one], 0 if _is_exclude(one) else 1, source)
+    )
+    box = entry.get("box")
+    name = entry.get("name") or ""
+    area = None if box is None else _box(box, source)
+    return Asked(points, area, name=str(name), source=source, number=number)
+
+
+def _is_exclude(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("label", 1) == 0
+
+
+def _boxed(entry: Any, source: str) -> Asked:
+    label = entry.get("label") if isinstance(entry, dict) else None
+    name = "" if label is None else str(label)
+    source = f"{source} ({name})" if name else source
+    return Asked(box=_box(entry, source), name=name, source=source)
+
+
+def _parse(text: str, name: str) -> Any:
+    """The value of a JSON text; an empty one is an empty list."""
+    if not text or not text.strip():
+        return []
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: this is no JSON ({error}): {_short(text)}.") from error
+
+
+def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
+    """One list for each frame, from one entry, a list for all, or a list of lists."""
+    if given is None:
+        return [[] for _ in range(frames)]
+    if isinstance(given, dict):
+        return [[given] for _ in range(frames)]
+    if not isinstance(given, (list, tuple)):
+        raise InputError(f"{name}: wanted a dict, a list or a list of lists, got {_short(given)}.")
+    if not any(isinstance(entry, (list, tuple)) for entry in given):
+        return [list(given) for _ in range(frames)]
+    if not all(isinstance(entry, (list, tuple)) for entry in given):
+        raise InputError(f"{name}: lists and single entries are mixed; give one list a frame.")
+    if len(given) not in (1, frames):
+        raise InputError(
+            f"{name}: {_many(frames, 'image')} but lists for {len(given)}; give one list for all "
+            "or one for each."
+        )
+    return [list(entry) for entry in (given * frames if len(given) == 1 else given)]
+
+
+def _points(
+    entries: Sequence[Any], label: int, name: str
+) -> tuple[tuple[tuple[float, float], int], ...]:
+    found = []
+    for entry in entries:
+        x, y = _numbers(entry, ("x", "y"), f"{name}: wanted points as {{x, y}}")
+        found.append(((x, y), label))
+    return tuple(found)
+
+
+def _box(entry: Any, source: str) -> tuple[float, float, float, float]:
+    keys = ("x", "y", "width", "height")
+    x, y, width, height = _numbers(entry, keys, f"{source}: wanted x, y, width and height")
+    return x, y, width, height
+
+
+def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
+    try:
+        return [float(entry[key]) for key in keys]
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{wanted}, got {_short(entry)}.") from error
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,177 @@
+"""Prompted segmentation: points, boxes and masks in, a region for each object out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..ops.checks import InputError
+from ..ops.mask_prompt import mask_to_logits
+from ..ops.soften import soften
+from ..ops.upsample import upsample_masks
+from ..regions import Regions
+from .decode import Pick, best_candidate, decode, single_mask, three_by_size
+from .model import Embedding, Sam2
+from .prompt import Prompt
+
+__all__ = ["CHOICES", "Prompt", "PromptedMasks", "predict_prompts", "segment_prompts"]
+
+CHOICES = ("best", "part", "object", "whole", "all")
+
+_CANDIDATES = 3
+_RANKS = {"part": [0], "object": [1], "whole": [2], "all": [0, 1, 2]}
+_LOGIT_LIMIT = 32.0
+_AMBIGUOUS_TOKENS = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PromptedMasks:
+    """The network's masks for prompts, before they are brought to the image's size.
+
+    logits: float32 (M, S/4, S/4); scores: float32 (M,), predicted IoU; ids: M identities, see
+    `segment_prompts`; size: (H, W) of the image in pixels.
+    """
+
+    logits: Tensor
+    scores: Tensor
+    ids: tuple[int, ...]
+    size: tuple[int, int]
+
+    def regions(self) -> Regions:
+        """The masks as regions; one that no pixel is in is left out.
+
+        Their stability is the reference generator's: pixels at logit > 1 over pixels at > -1.
+        """
+        full = upsample_masks(self.logits, self.size)
+        stability = full.above / full.below.clamp_min(1)
+        return Regions.from_packed(
+            full.packed, self.size, self.scores, stability=stability, ids=self.ids
+        )
+
+    def soft(self, feather: float) -> Tensor:
+        """Strengths float32 (M, H, W) with edges `feather` pixels wide (0.1 to 0.9).
+
+        Above 0.5 exactly where the region is; see `ops.soften`. Empty masks stay, all 0 or nearly.
+        """
+        if feather < 0:
+            raise InputError(f"Soft masks: wanted a feather of 0 or more pixels, got {feather}.")
+        return soften(self.logits, self.size, feather)
+
+
+def segment_prompts(
+    model: Sam2,
+    image: Tensor | Embedding,
+    prompts: Sequence[Prompt],
+    choice: str = "best",
+    refine: int = 0,
+) -> Regions:
+    """Segment one object for each prompt. See `predict_prompts`; ids tell whose region is whose."""
+    return predict_prompts(model, image, prompts, choice, refine).regions()
+
+
+def predict_prompts(
+    model: Sam2,
+    image: Tensor | Embedding,
+    prompts: Sequence[Prompt],
+    choice: str = "best",
+    refine: int = 0,
+) -> PromptedMasks:
+    """The masks for prompts on one image, each object on its own, encoded at most once.
+
+    image: float (H, W, 3) in [0, 1], or the embedding of it. choice, for every prompt alike:
+
+    - "best": a prompt of at most one point token (a click, or a mask alone) is ambiguous; of the
+      decoder's three candidates it gets the one of the highest predicted IoU. A prompt of more (a
+      box counts as two points) gets the single-mask token's mask where that is stable, else
+      again the best candidate. These are the reference's own rules: the published
+      configurations' multimask_max_pt_num = 1 and dynamic_multimask_via_stability.
+    - "part", "object", "whole": the smallest, middle and largest of the three candidates.
+    - "all": the three of them.
+
+    ids are the index of the prompt; for "all", 3 * index + 0, 1 or 2 for part, object and whole.
+    refine: so many further decoder passes, each with the same points and box and the last pass's
+    logits as the mask; they may shrink a mask as well as grow it. For "best" each takes the
+    single-mask rule above, otherwise the candidate that overlaps the last mask most.
+
+    Raises InputError for a point or box outside the image and for unknown choices.
+    """
+    if choice not in CHOICES:
+        raise InputError(f"Prompts: choice must be one of {', '.join(CHOICES)}, got {choice!r}.")
+    if refine < 0:
+        raise InputError(f"Prompts: wanted 0 or more refinement passes, got {refine}.")
+    embedding = image if isinstance(image, Embedding) else model.embed(image)
+    checked = [p.within(embedding.size, f"Prompt {i}") for i, p in enumerate(prompts)]
+    each = _CANDIDATES if choice == "all" else 1
+    side = model.image_size // 4
+    logits = torch.zeros((len(checked), each, side, side), device=model.device)
+    scores = torch.zeros((len(checked), each), device=model.device)
+    for index in _groups(checked):
+        found = _predict_group(model, embedding, [checked[i] for i in index], choice, refine)
+        logits[index], scores[index] = found
+    return PromptedMasks(
+        logits.flatten(0, 1), scores.flatten(), tuple(range(scores.numel())), embedding.size
+    )
+
+
+def _groups(prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Indices of prompts that one decoder call can take: as many tokens, with a mask or without.
+
+    Padding to one length would change the result, as padding tokens take part in attention.
+    """
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for i, prompt in enumerate(prompts):
+        groups.setdefault((prompt.count, prompt.mask is not None), []).append(i)
+    return list(groups.values())
+
+
+def _predict_group(
+    model: Sam2, embedding: Embedding, prompts: Sequence[Prompt], choice: str, refine: int
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, K, S/4, S/4) and scores (B, K) for prompts of one group; K = 3 for "all"."""
+    count, device = prompts[0].count, model.device
+    tokens = [prompt.tokens() for prompt in prompts]
+    coords = torch.tensor([t[0] for t in tokens], dtype=torch.float32, device=device)
+    labels = torch.tensor([t[1] for t in tokens], dtype=torch.int32, device=device)
+    coords, labels = coords.view(len(tokens), count, 2), labels.view(len(tokens), count)
+    first = decode(
+        model, embedding, coords, labels, _mask_prompts(model, prompts), _pick(choice, count)
+    )
+    logits, scores = (t[:, _RANKS[choice]] for t in first) if choice in _RANKS else first
+    each = logits.shape[1]
+    coords, labels = coords.repeat_interleave(each, 0), labels.repeat_interleave(each, 0)
+    for _ in range(refine):
+        fed = logits.flatten(0, 1).clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT)
+        if choice == "best":
+            mask, score = decode(model, embedding, coords, labels, fed, single_mask)
+        else:
+            mask, score = _most_like(fed, *decode(model, embedding, coords, labels, fed))
+        logits, scores = mask.view_as(logits), score.view_as(scores)
+    return logits, scores
+
+
+def _pick(choice: str, count: int) -> Pick:
+    """Which of the decoder's masks are wanted for prompts of `count` tokens."""
+    if choice != "best":
+        return three_by_size
+    return best_candidate if count <= _AMBIGUOUS_TOKENS else single_mask
+
+
+def _mask_prompts(model: Sam2, prompts: Sequence[Prompt]) -> Tensor | None:
+    side = model.image_size // 4
+    masks = [p.mask.to(model.device) for p in prompts if p.mask is not None]
+    if not masks:
+        return None
+    return torch.cat([mask_to_logits(mask[None], side) for mask in masks])
+
+
+def _most_like(fed: Tensor, logits: Tensor, ious: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each prompt's four masks the one with the highest IoU to what was fed back."""
+    before, after = (fed > 0)[:, None], logits > 0
+    shared = (before & after).sum(dim=(2, 3))
+    overlap = shared / (before | after).sum(dim=(2, 3)).clamp_min(1)
+    best = overlap.argmax(dim=1)
+    rows = torch.arange(len(best), device=best.device)
+    return logits[rows, best], ious[rows, best]
