@@ -1,0 +1,262 @@
+"""Change regions: combine, split, fill, clean, grow, smooth, snap to the image, nest.
+
+Every edit works on each region by itself, within its box and what the edit can reach, and keeps
+id, scores and label. A region that an edit leaves without a pixel is dropped. Distances are
+Euclidean, in pixels between pixel centres; beyond the image's border nothing is known, so the
+border neither erodes a region nor counts as a hole's rim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from .ops.bits import bit_count, pack_bits, unpack_bits
+from .ops.checks import InputError
+from .ops.components import fill_enclosed_holes, label_components, remove_small_islands
+from .ops.dilate import within
+from .ops.distance import signed_distance
+from .ops.fields import as_images, as_mask, check_choice, check_number
+from .ops.geodesic import oklab_planes
+from .ops.guided import box_mean, guided_filter
+from .ops.labels import label_boxes
+from .ops.resize import resize_field
+from .regions import Regions
+
+Window: TypeAlias = "tuple[slice, slice]"
+
+COMBINATIONS = {
+    "add": "Pixels of the region or of the mask.",
+    "subtract": "Pixels of the region that are not in the mask.",
+    "intersect": "Pixels of the region that are in the mask.",
+    "exclude": "Pixels of the region or of the mask, but not of both.",
+}
+
+
+def merge(regions: Regions, label: str = "") -> Regions:
+    """All regions as one that holds their union; none of none. It has id 0 and score 1."""
+    return Regions.from_masks(regions.union(), labels=[label])
+
+
+def combine_with(regions: Regions, mask: Tensor | Regions, how: str) -> Regions:
+    """Each region combined with one mask, as in `COMBINATIONS`.
+
+    mask: (H, W), bool or > 0.5, resized where it must be; or Regions, whose union it is.
+    """
+    check_choice("Combine Regions: how", how, COMBINATIONS)
+    if isinstance(mask, Regions):
+        mask = mask.union()
+    planes = as_mask(mask).to(regions.device)
+    if planes.shape[0] != 1:
+        raise InputError(f"Combine Regions: wanted one mask, got {planes.shape[0]}.")
+    plane = pack_bits(resize_field(planes.to(torch.float32), regions.size)[0] > 0.5)
+    own = regions.packed
+    if how == "add":
+        packed = own | plane
+    elif how == "subtract":
+        packed = own & ~plane
+    elif how == "intersect":
+        packed = own & plane
+    else:
+        packed = own ^ plane
+    return _with_masks(regions, packed)
+
+
+def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) -> Regions:
+    """Each connected part of each region as a region of its own.
+
+    smallest: parts of fewer pixels are dropped. The largest part kept (of equals the one a
+    row-by-row scan meets first) keeps the region's id; the others get new ids, in the order of
+    the regions, then of the scan. Scores and labels go with every part.
+    """
+    parts: list[tuple[Window, Tensor]] = []
+    origin: list[int] = []
+    ids: list[int] = []
+    next_id = int(regions.ids.max()) + 1 if len(regions) else 0
+    for i, (rows, columns), mask in _windows(regions, 0):
+        labels, _ = label_components(mask, connectivity)
+        areas = torch.bincount(labels.reshape(-1))[1:]
+        largest = int(areas.argmax())
+        for label, (x0, y0, x1, y1) in label_boxes(labels).items():
+            if int(areas[label - 1]) < smallest:
+                continue
+            bits = pack_bits(labels[y0:y1, x0 - x0 % 8 : x1] == label)
+            top, left = rows.start + y0, columns.start + x0 // 8
+            window = (slice(top, top + bits.shape[0]), slice(left, left + bits.shape[1]))
+            parts.append((window, bits))
+            origin.append(i)
+            ids.append(int(regions.ids[i]) if label - 1 == largest else next_id)
+            next_id += label - 1 != largest
+    packed = regions.packed.new_zeros((len(parts), *regions.packed.shape[1:]))
+    for plane, (window, bits) in zip(packed, parts, strict=True):
+        plane[window] = bits
+    index = torch.tensor(origin, dtype=torch.int64, device=regions.device)
+    return Regions.from_packed(
+        packed,
+        regions.size,
+        regions.scores[index],
+        [regions.labels[i] for i in origin],
+        regions.stability[index],
+        ids,
+        owned=True,
+    )
+
+
+def fill_holes(regions: Regions, area: float = math.inf) -> Regions:
+    """Fill holes of fewer than `area` pixels: 8-connected background parts that the region
+    encloses. What touches the image's border is no hole."""
+    check_number("Fill Holes: area", 0 if area == math.inf else area, 0)
+    return _each(regions, 1, lambda mask: fill_enclosed_holes(mask, area))
+
+
+def remove_specks(regions: Regions, area: float) -> Regions:
+    """Remove 8-connected parts of fewer than `area` pixels; a region's largest part stays."""
+    check_number("Remove Specks: area", area, 0)
+    return _each(regions, 0, lambda mask: remove_small_islands(mask, area))
+
+
+def grow(regions: Regions, pixels: float) -> Regions:
+    """Grow each region by all pixels within `pixels` of it, or shrink it where negative: then
+    pixels within that distance of the outside go."""
+    check_number("Grow Regions: pixels", pixels, -1e5, 1e5)
+    reach = math.ceil(abs(pixels)) + 1
+    return _each(regions, reach, lambda mask: _grown(mask, pixels))
+
+
+def smooth(regions: Regions, pixels: float) -> Regions:
+    """Round each outline: first notches and gaps narrower than twice `pixels` close, then spikes
+    and bridges narrower than that go (closing and opening by a disc of that radius)."""
+    check_number("Smooth Regions: pixels", pixels, 0, 1e4)
+
+    def change(mask: Tensor) -> Tensor:
+        for step in (pixels, -pixels, -pixels, pixels):
+            mask = _grown(mask, step)
+        return mask
+
+    return _each(regions, 2 * math.ceil(pixels) + 2, change)
+
+
+def feather(regions: Regions, inside: float, outside: float) -> Tensor:
+    """The union of the regions as a field with a soft edge: float32 (1, H, W) in [0, 1].
+
+    A straight ramp over the signed distance to the outline: 1 from `inside` pixels within, 0 from
+    `outside` pixels without; both 0 give the hard mask. No regions give 0 everywhere.
+    """
+    check_number("Feather: inside", inside, 0)
+    check_number("Feather: outside", outside, 0)
+    union = regions.union()
+    if inside + outside == 0:
+        return union[None].to(torch.float32)
+    return ((signed_distance(union) + outside) / (inside + outside)).clamp(0, 1)[None]
+
+
+def snap_edges(regions: Regions, image: Tensor, radius: int = 8, softness: float = 0.02) -> Regions:
+    """Move each outline to the image's edges, where there are any within `radius` pixels.
+
+    image: sRGB (H, W, 3 or 4). Each mask is fitted to the image's colours (Oklab) by a guided
+    filter with windows of 2 radius + 1, and cut at a half. Pixels farther than `radius` from the
+    outline stay as they were, and so do those around which the image is flat: where the standard
+    deviation of the colour in their window is at most `softness` (Oklab, above 0).
+    """
+    check_number("Snap Edges: radius", radius, 1, 1000)
+    if not softness > 0:
+        raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
+    images = as_images(image)[..., :3].to(regions.device, torch.float32)
+    if images.shape[0] != 1:
+        raise InputError(f"Snap Edges: wanted one image, got {images.shape[0]}.")
+    guide = oklab_planes(resize_field(images[0].movedim(-1, 0), regions.size).movedim(0, -1))
+    packed = torch.zeros_like(regions.packed)
+    for i, window, mask in _windows(regions, 3 * radius + 1):
+        part = guide[:, window[0], 8 * window[1].start : 8 * window[1].start + mask.shape[1]]
+        fitted = guided_filter(mask.to(torch.float32), part, radius, softness**2)
+        spread = box_mean(part.square(), radius) - box_mean(part, radius).square()
+        movable = (signed_distance(mask).abs() <= radius) & (spread.sum(0) > softness**2)
+        packed[i][window] = pack_bits(torch.where(movable, fitted > 0.5, mask))
+    return _with_masks(regions, packed)
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """Which region lies in which. parents: for each region the index of the smallest that holds
+    it, -1 where none does. roots: the regions in no other. leaves: those that hold no other."""
+
+    parents: tuple[int, ...]
+    roots: Regions
+    leaves: Regions
+
+
+def nest(regions: Regions, inside: float = 0.9) -> Nesting:
+    """Find which region lies in which: in a larger one that holds at least `inside` (0..1] of its
+    pixels. Of several the smallest is the parent; regions of equal area hold none of each other.
+    """
+    if not 0 < inside <= 1:
+        raise InputError(f"Nest Regions: wanted a share above 0 and at most 1, got {inside}.")
+    areas, boxes = regions.areas.tolist(), regions.boxes.tolist()
+    parents = [-1] * len(regions)
+    for i in range(len(regions)):
+        x0, y0, x1, y1 = boxes[i]
+        window = (slice(y0, y1), slice(x0 // 8, (x1 + 7) // 8))
+        own = regions.packed[i][window]
+        for j in range(i - 1, -1, -1):
+            if areas[j] == areas[i] or not _meet(boxes[i], boxes[j]):
+                continue
+            shared = int(bit_count(own & regions.packed[j][window]).sum(dtype=torch.int64))
+            if shared >= inside * areas[i]:
+                parents[i] = j
+                break
+    holders = set(parents)
+    return Nesting(
+        tuple(parents),
+        regions.take([i for i, parent in enumerate(parents) if parent < 0]),
+        regions.take([i for i in range(len(regions)) if i not in holders]),
+    )
+
+
+# --- shared -----------------------------------------------------------------------------------
+
+
+def _grown(mask: Tensor, pixels: float) -> Tensor:
+    return within(mask, pixels) if pixels >= 0 else ~within(~mask, -pixels)
+
+
+def _meet(one: list[int], other: list[int]) -> bool:
+    return max(one[0], other[0]) < min(one[2], other[2]) and max(one[1], other[1]) < min(
+        one[3], other[3]
+    )
+
+
+def _windows(regions: Regions, reach: int) -> Iterator[tuple[int, Window, Tensor]]:
+    """Yield each region's index, its box grown by `reach` as rows and bytes, its mask there."""
+    height, width = regions.size
+    for i, (x0, y0, x1, y1) in enumerate(regions.boxes.tolist()):
+        rows = slice(max(y0 - reach, 0), min(y1 + reach, height))
+        left, right = max(x0 - reach, 0) // 8, min(x1 + reach, width)
+        window = (rows, slice(left, (right + 7) // 8))
+        part = regions.packed[i][window]
+        yield i, window, unpack_bits(part, min(8 * part.shape[1], width - 8 * left))
+
+
+def _each(regions: Regions, reach: int, change: Callable[[Tensor], Tensor]) -> Regions:
+    """Every region's mask (h, w) put through `change`, which alters nothing beyond `reach`."""
+    packed = torch.zeros_like(regions.packed)
+    for i, window, mask in _windows(regions, reach):
+        packed[i][window] = pack_bits(change(mask))
+    return _with_masks(regions, packed)
+
+
+def _with_masks(regions: Regions, packed: Tensor) -> Regions:
+    """The same regions with other masks."""
+    return Regions.from_packed(
+        packed,
+        regions.size,
+        regions.scores,
+        regions.labels,
+        regions.stability,
+        regions.ids,
+        owned=True,
+    )
