@@ -1,0 +1,186 @@
+"""Regions in the forms that ComfyUI's own nodes speak: BOUNDING_BOX, crops and LAYERS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .ops.checks import InputError
+from .ops.fields import as_images, picture_of_size
+from .ops.resize import resize_field
+from .regions import Regions
+
+MOST_LAYERS = 50
+"""core's limit on the layers of one LAYERS value."""
+
+
+# --- boxes ------------------------------------------------------------------------------------
+
+
+def to_boxes(regions: Regions) -> list[dict[str, Any]]:
+    """A dict per region in canonical order: x, y, width, height (int pixels), score, label."""
+    rows = zip(regions.boxes.tolist(), regions.scores.tolist(), regions.labels, strict=True)
+    return [
+        {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "score": score, "label": label}
+        for (x0, y0, x1, y1), score, label in rows
+    ]
+
+
+def boxes_by_frame(given: Any, frames: int) -> list[list[Mapping[str, Any]]]:
+    """BOUNDING_BOX in any of its forms as one list of boxes for each of `frames` images.
+
+    given: one dict, a list of dicts (the boxes of every image), or a list of lists, one for each
+    image or one for all. Raises InputError for other forms or another number of lists.
+    """
+    if isinstance(given, Mapping):
+        given = [given]
+    if not isinstance(given, (list, tuple)):
+        raise InputError(f"Boxes: wanted a box, a list, or a list of lists, got {_short(given)}.")
+    if not any(isinstance(entry, (list, tuple)) for entry in given):
+        given = [given]
+    if len(given) not in (1, frames):
+        raise InputError(
+            f"Boxes: {len(given)} lists of boxes for {frames} images. Give one list for each "
+            "image, or one for all."
+        )
+    return [list(given[i if len(given) > 1 else 0]) for i in range(frames)]
+
+
+def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Regions:
+    """One region for each box (x, y, width, height in pixels) of an image of `size` (H, W).
+
+    Edges are rounded to pixels and cut off at the image's border; score and label are kept.
+    Raises InputError for a box without these numbers, or with no pixel in the image.
+    """
+    height, width = size
+    masks = torch.zeros((len(boxes), height, width), dtype=torch.bool)
+    for mask, box in zip(masks, boxes, strict=True):
+        try:
+            x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
+            left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
+            ) from error
+        part = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        if part.numel() == 0:
+            raise InputError(
+                f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image."
+            )
+        part[:] = True
+    scores = [float(box.get("score") or 0) if "score" in box else 1.0 for box in boxes]
+    return Regions.from_masks(masks, scores, [str(box.get("label") or "") for box in boxes])
+
+
+# --- crops ------------------------------------------------------------------------------------
+
+
+def crop_regions(
+    regions: Regions, image: Tensor, padding: int = 0
+) -> list[tuple[Tensor, Tensor, dict[str, int]]]:
+    """Each region's cut-out: its image (1, h, w, C), mask float32 (1, h, w) and box.
+
+    image: (H, W, C), C 3 or 4. padding: pixels around the box, cut off at the border. The box is
+    a dict of x, y, width, height. Canonical order.
+    """
+    if padding < 0:
+        raise InputError(f"Crop Regions: wanted a padding of 0 or more pixels, got {padding}.")
+    picture = picture_of_size(image, regions.size)
+    height, width = regions.size
+    crops = []
+    for i, (x0, y0, x1, y1) in enumerate(regions.boxes.tolist()):
+        x0, y0 = max(x0 - padding, 0), max(y0 - padding, 0)
+        x1, y1 = min(x1 + padding, width), min(y1 + padding, height)
+        mask = regions.take([i]).union()[None, y0:y1, x0:x1].to(torch.float32)
+        box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
+        crops.append((picture[None, y0:y1, x0:x1].clone(), mask, box))
+    return crops
+
+
+def paste_crops(
+    base: Tensor,
+    crops: Sequence[Tensor],
+    boxes: Sequence[Mapping[str, Any]],
+    masks: Sequence[Tensor] | None = None,
+) -> Tensor:
+    """Put crops back into an image, the first on top; returns a new image (H, W, C).
+
+    base: (H, W, C). crops: (1, h, w, C) or (h, w, C), resized to their boxes. masks: (1, h, w) or
+    (h, w) in [0, 1], how much of the crop shows; all of it without masks. Where a mask is 0 the
+    base stays bit for bit.
+    """
+    counts = {len(crops), len(boxes), len(masks) if masks is not None else len(crops)}
+    if len(counts) != 1:
+        raise InputError(
+            f"Paste Crops: {len(crops)} crops, {len(boxes)} boxes"
+            + (f" and {len(masks)} masks." if masks is not None else ".")
+        )
+    out = as_images(base)[0].clone()
+    for i in reversed(range(len(crops))):
+        x, y, w, h = (int(boxes[i][key]) for key in ("x", "y", "width", "height"))
+        target = out[y : y + h, x : x + w]
+        if min(x, y) < 0 or tuple(target.shape[:2]) != (h, w) or min(h, w) < 1:
+            raise InputError(f"Paste Crops: {_short(boxes[i])} does not lie in the image.")
+        crop = as_images(crops[i])[0][..., : out.shape[-1]].to(out)
+        if crop.shape[-1] != out.shape[-1]:
+            raise InputError("Paste Crops: the image has alpha but a crop has none.")
+        crop = resize_field(crop.movedim(-1, 0), (h, w)).movedim(0, -1)
+        if masks is None:
+            target.copy_(crop)
+            continue
+        plane = masks[i].reshape(-1, *masks[i].shape[-2:])[:1].to(out)
+        share = resize_field(plane, (h, w)).clamp(0, 1)[0][..., None]
+        target.copy_(torch.where(share > 0, target + share * (crop - target), target))
+    return out
+
+
+# --- LAYERS -----------------------------------------------------------------------------------
+
+
+def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
+    """core's LAYERS: one tight layer for each region over the image's size, and a message.
+
+    image: (H, W, 3 or 4). The largest region lies at the bottom. A layer's mask is 1 where the
+    layer is transparent. core takes at most 50 layers: of more regions the smallest are left out,
+    and the message says how many; otherwise it is empty.
+    """
+    kept = regions.take(range(min(len(regions), MOST_LAYERS)))
+    left_out = len(regions) - len(kept)
+    layers = []
+    for z, (crop, mask, box) in enumerate(crop_regions(kept, image)):
+        layers.append(
+            {
+                "type": "raster",
+                "name": kept.labels[z] or f"region {int(kept.ids[z])}",
+                "image": crop[..., :3].contiguous(),
+                "mask": 1 - mask,
+                "x": box["x"],
+                "y": box["y"],
+                "w": box["width"],
+                "h": box["height"],
+                "z_index": z,
+                "opacity": 1.0,
+                "blend_mode": "normal",
+                "rotation": 0.0,
+                "visible": True,
+            }
+        )
+    height, width = regions.size
+    message = (
+        f"LAYERS hold at most {MOST_LAYERS} layers: the {left_out} smallest of {len(regions)} "
+        "regions are left out."
+        if left_out
+        else ""
+    )
+    return {"version": 1, "canvas": (width, height), "layers": layers}, message
+
+
+# --- shared -----------------------------------------------------------------------------------
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 80 else f"{text[:77]}..."

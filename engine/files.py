@@ -1,0 +1,248 @@
+"""Pictures, planes and sets of regions in files. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from .ops.checks import InputError
+from .ops.rle import rle_decode, rle_encode
+from .regions import Regions
+
+REGIONS_FILE = "regions.json"
+_FULL_16 = 65535
+_LOSSY = (".jpg", ".jpeg", ".webp")
+
+
+def read_image(path: str | Path) -> Tensor:
+    """The picture in a file: float32 (H, W, 3), or (H, W, 4) where it has alpha, in [0, 1].
+
+    Turned upright as its EXIF says. Raises InputError when there is no readable picture.
+    """
+    with _opened(path) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        alpha = "A" in upright.getbands() or "transparency" in upright.info
+        pixels = np.asarray(upright.convert("RGBA" if alpha else "RGB"), dtype=np.float32)
+    return torch.from_numpy(pixels / 255)
+
+
+def read_plane(path: str | Path) -> Tensor:
+    """One value a pixel: float32 (H, W), such as a depth map, a field or a mask.
+
+    An 8-bit or 16-bit picture gives values in [0, 1]; colours are taken to grey. A float TIFF and
+    a .npy array (H, W) keep their own unit. Raises InputError where that can't be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npy":
+        return _read_array(path)
+    with _opened(path) as picture:
+        if picture.mode == "F":
+            return torch.from_numpy(np.array(picture, dtype=np.float32))
+        deep = picture.mode.startswith("I")
+        grey = np.array(picture if deep else picture.convert("L"), dtype=np.float32)
+    return torch.from_numpy(grey / np.float32(_FULL_16 if deep else 255))
+
+
+def write_image(path: str | Path, picture: Tensor) -> None:
+    """Write float (H, W, 3 or 4) in [0, 1] as 8-bit sRGB; the suffix says in which format."""
+    path = Path(path)
+    pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    _save(path, Image.fromarray(pixels))
+
+
+def write_mask(path: str | Path, mask: Tensor) -> None:
+    """Write bool (H, W) as an 8-bit grey PNG, 255 inside."""
+    _save(_png(path), Image.fromarray(mask.cpu().to(torch.uint8).mul(255).numpy()))
+
+
+def write_plane(path: str | Path, plane: Tensor) -> None:
+    """Write float (H, W) in [0, 1] as a 16-bit grey PNG, 65535 for 1."""
+    values = (plane.detach().cpu().to(torch.float64).clamp(0, 1) * _FULL_16).round()
+    _save(_png(path), Image.fromarray(values.numpy().astype(np.uint16)))
+
+
+def write_labels(path: str | Path, labels: Tensor) -> None:
+    """Write whole numbers (H, W) in 0..65535 as a 16-bit grey PNG. Raises InputError for others."""
+    if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) > _FULL_16):
+        raise InputError(
+            f"{path}: a 16-bit label map holds 0 to {_FULL_16}, but the labels go from "
+            f"{int(labels.min())} to {int(labels.max())}."
+        )
+    _save(_png(path), Image.fromarray(labels.cpu().numpy().astype(np.uint16)))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, UTF-8."""
+    write_whole(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Have `write` fill a new file beside `path`, then give it that name.
+
+    Where writing fails, what was at `path` stays as it was. Missing folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_regions(
+    folder: str | Path, regions: Regions, facts: dict[str, Any], overlay: Tensor
+) -> None:
+    """Write a set of regions into `folder`: regions.json, a PNG for each region, overlay.png.
+
+    regions.json holds `facts`, the size, and for each region its id, bbox [x, y, w, h], area,
+    centroid, score, stability, label, file and COCO RLE. It is written last: a folder with a
+    regions.json is whole. Regions that were saved there before are replaced.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _folder_beside(folder) as made:
+        entries = []
+        for i in range(len(regions)):
+            mask = regions.take([i]).union()
+            entries.append(_entry(regions, i, mask))
+            write_mask(made / entries[-1]["file"], mask)
+        write_image(made / "overlay.png", overlay)
+        size = {"width": regions.size[1], "height": regions.size[0]}
+        listed = {"version": 1, **facts, "size": size, "regions": entries}
+        write_text(made / REGIONS_FILE, json.dumps(listed, indent=1) + "\n")
+        _move_in(made, folder)
+
+
+def load_regions(folder: str | Path) -> Regions:
+    """Read what `save_regions` wrote. The masks come from the RLE, or where that is missing from
+    the region's file. Raises InputError when the folder holds no regions or they don't fit."""
+    path = Path(folder) / REGIONS_FILE
+    listed = read_json(path)
+    try:
+        size = (int(listed["size"]["height"]), int(listed["size"]["width"]))
+        entries = list(listed["regions"])
+        masks = [_mask_of(entry, path) for entry in entries]
+        for entry, mask in zip(entries, masks, strict=True):
+            if tuple(mask.shape) != size:
+                raise InputError(
+                    f"{path}: region {entry['id']} is {mask.shape[1]} x {mask.shape[0]} pixels, "
+                    f"the image {size[1]} x {size[0]}. Write the folder again with segment."
+                )
+        if not masks:
+            return Regions.empty(size)
+        return Regions.from_masks(
+            torch.stack(masks),
+            scores=[entry.get("score", 1.0) for entry in entries],
+            labels=[entry.get("label", "") for entry in entries],
+            stability=[entry.get("stability", 1.0) for entry in entries],
+            ids=[entry["id"] for entry in entries],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a list of regions ({error!r}). Write it again with segment."
+        ) from error
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file. Raises InputError when there is none."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: can't be read as JSON ({error}).") from error
+
+
+def _entry(regions: Regions, i: int, mask: Tensor) -> dict[str, Any]:
+    x0, y0, x1, y1 = regions.boxes[i].tolist()
+    own = int(regions.ids[i])
+    return {
+        "id": own,
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "area": int(regions.areas[i]),
+        "centroid": [round(value, 3) for value in regions.centroids[i].tolist()],
+        "score": round(float(regions.scores[i]), 6),
+        "stability": round(float(regions.stability[i]), 6),
+        "label": regions.labels[i],
+        "file": f"region_{own:04d}.png",
+        "rle": rle_encode(mask),
+    }
+
+
+def _mask_of(entry: dict[str, Any], listing: Path) -> Tensor:
+    if "rle" in entry:
+        return rle_decode(entry["rle"])
+    return read_plane(listing.parent / entry["file"]) > 0.5
+
+
+@contextmanager
+def _folder_beside(folder: Path) -> Iterator[Path]:
+    """A new folder on the same disk as `folder`; removed at the end with what is still in it."""
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _move_in(made: Path, folder: Path) -> None:
+    """Replace the saved regions in `folder` by those in `made`; regions.json goes out first and
+    comes in last."""
+    folder.mkdir(exist_ok=True)
+    (folder / REGIONS_FILE).unlink(missing_ok=True)
+    for old in folder.glob("region_[0-9]*.png"):
+        old.unlink()
+    for new in sorted(made.iterdir(), key=lambda path: path.name == REGIONS_FILE):
+        os.replace(new, folder / new.name)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            yield picture
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: not a picture that can be read ({error}).") from error
+
+
+def _read_array(path: Path) -> Tensor:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a .npy array ({error}).") from error
+    if values.ndim != 2 or values.dtype.kind not in "fiub":
+        raise InputError(f"{path}: wanted numbers (H, W), got {values.dtype} {values.shape}.")
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _png(path: str | Path) -> Path:
+    if Path(path).suffix.lower() != ".png":
+        raise InputError(f"{path}: give a name that ends in .png, which keeps every value.")
+    return Path(path)
+
+
+def _save(path: Path, image: Image.Image) -> None:
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: give a name that ends in .png, .jpg, .webp or .tif.")
+    if kind == "JPEG" and image.mode == "RGBA":
+        raise InputError(f"{path}: a JPEG holds no alpha; give a name that ends in .png.")
+    options = {"quality": 95} if path.suffix.lower() in _LOSSY else {}
+    write_whole(path, lambda part: image.save(part, format=kind, **options))
