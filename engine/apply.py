@@ -1,0 +1,93 @@
+"""Applying an effect by a field."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .ops.checks import InputError
+from .ops.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
+from .ops.fields import as_field, as_images, check_choice, common_batch, frame
+from .ops.resize import resize_field
+
+SPACES = ("linear", "srgb", "oklab")
+_PIXELS_AT_ONCE = 1 << 14
+
+
+def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear") -> Tensor:
+    """Mix two pictures by a field: `base` where it is 0, `effect` where it is 1.
+
+    base, effect: float (B, H, W, C) in [0, 1], sRGB, C = 3 or 4 (straight alpha), of one size;
+    (H, W, C) is one frame. field: (B, H, W) or (H, W); one of another size is resized. A batch of
+    1 goes with any batch. space: where colours mix: "linear" light, "srgb" as stored, or "oklab".
+    In that space, with f the field: c = (1 - f) base + f effect. With alpha, colours mix
+    premultiplied: a = (1 - f) a0 + f a1, c = ((1 - f) a0 base + f a1 effect) / a. The result has
+    base's channels: an effect with alpha on a base without is laid over it (f becomes f a1), and
+    an effect without alpha counts as opaque.
+    Returns base's dtype and rank (a batch where there are several frames). Where f is 0 the result
+    is `base` bit for bit, and where f is 1 `effect` exactly, so long as both have the same
+    channels; between, values stay in [0, 1] if those of the inputs do. No input is modified.
+    Raises InputError when batches or sizes don't fit, or `space` is unknown.
+    """
+    check_choice("Composite: space", space, SPACES)
+    below, above = as_images(base, "Composite: base"), as_images(effect, "Composite: effect")
+    amount = as_field(field, "Composite: field")
+    count = common_batch(
+        "Composite",
+        {"base": below.shape[0], "effect": above.shape[0], "field": amount.shape[0]},
+    )
+    size = (below.shape[1], below.shape[2])
+    if tuple(above.shape[1:3]) != size:
+        raise InputError(
+            f"Composite: the base is {size[1]} x {size[0]} pixels but the effect "
+            f"{above.shape[2]} x {above.shape[1]}. Resize one to the other."
+        )
+    amount = resize_field(amount, size)
+    out = torch.empty((count, *below.shape[1:]), dtype=base.dtype, device=base.device)
+    rows = max(1, _PIXELS_AT_ONCE // size[1])
+    for i in range(count):
+        for y in range(0, size[0], rows):
+            part = slice(y, y + rows)
+            out[i, part] = _mix(
+                frame(below, i)[part], frame(above, i)[part], frame(amount, i)[part, :, None], space
+            )
+    return out[0] if base.ndim == 3 and count == 1 else out
+
+
+def _mix(base: Tensor, effect: Tensor, amount: Tensor, space: str) -> Tensor:
+    """One strip: base and effect (h, W, C), amount (h, W, 1)."""
+    if base.shape[-1] == 3 and effect.shape[-1] == 4:
+        amount = amount * effect[..., 3:].clamp(0, 1)
+    channels = base.shape[-1]
+    if channels == 4 and effect.shape[-1] == 3:
+        effect = torch.cat([effect, torch.ones_like(effect[..., :1])], -1)
+    effect = effect[..., :channels].to(base.dtype)
+    mixed = _blend(base.to(torch.float32), effect.to(torch.float32), amount, space)
+    mixed = torch.where(amount >= 1, effect, mixed.to(base.dtype))
+    return torch.where(amount <= 0, base, mixed)
+
+
+def _blend(base: Tensor, effect: Tensor, amount: Tensor, space: str) -> Tensor:
+    share = amount
+    if base.shape[-1] == 4:
+        alpha = torch.lerp(base[..., 3:], effect[..., 3:], amount)
+        share = torch.where(alpha > 0, amount * effect[..., 3:] / alpha, amount).clamp(0, 1)
+    low, high = base[..., :3], effect[..., :3]
+    mixed = _from_space(torch.lerp(_to_space(low, space), _to_space(high, space), share), space)
+    floor, ceiling = torch.minimum(low, high), torch.maximum(low, high)
+    if space == "oklab":
+        floor, ceiling = floor.clamp(max=0), ceiling.clamp(min=1)
+    mixed = torch.minimum(torch.maximum(mixed, floor), ceiling)
+    return mixed if base.shape[-1] == 3 else torch.cat([mixed, alpha], -1)
+
+
+def _to_space(colour: Tensor, space: str) -> Tensor:
+    if space == "linear":
+        return srgb_to_linear(colour)
+    return srgb_to_oklab(colour) if space == "oklab" else colour
+
+
+def _from_space(colour: Tensor, space: str) -> Tensor:
+    if space == "linear":
+        return linear_to_srgb(colour)
+    return oklab_to_srgb(colour) if space == "oklab" else colour

@@ -1,0 +1,109 @@
+"""Relight by field: a directional light that acts as strongly at each pixel as the field says."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .ops.checks import InputError
+from .ops.colour import linear_to_srgb, srgb_to_linear
+from .ops.depth import nearness
+from .ops.fields import (
+    as_field,
+    as_images,
+    check_number,
+    common_batch,
+    frame,
+)
+from .ops.resize import resize_field
+
+
+def relight_by_field(
+    image: Tensor,
+    field: Tensor,
+    *,
+    depth: Tensor | None = None,
+    normals: Tensor | None = None,
+    near_is: str = "white",
+    relief: float = 0.3,
+    azimuth: float = 45.0,
+    elevation: float = 35.0,
+    color: tuple[float, float, float] = (1.0, 0.85, 0.65),
+    intensity: float = 1.0,
+    ambient: float = 0.35,
+) -> Tensor:
+    """Relight a picture by a field f: the shape and dtype of `image`, in [0, 1].
+
+    image: float (B, H, W, 3 or 4), sRGB; alpha is kept. field: (B, H, W), resized to fit. One of:
+    normals (B, H, W, 3): as pictures (0..1, x right, y up, z to the viewer; 0.5 = 0) or as vectors
+    (any value below 0); depth (B, H, W), near_is "white" or "black", from which normals are taken,
+    with `relief` the depth of the whole range in picture widths.
+    azimuth: degrees anticlockwise from the right, where the light comes from; elevation: 0 = along
+    the picture, 90 = from the viewer. color: sRGB. In linear light, with n the normal and l the
+    light: c (1 - f) + c f (ambient + intensity color max(0, n . l)). Where f is 0 the picture is
+    left bit for bit. Raises InputError without depth and normals, or with both.
+    """
+    where = "Relight by Field"
+    if (depth is None) == (normals is None):
+        raise InputError(f"{where}: wanted depth or normals, one of them.")
+    check_number(f"{where}: intensity", intensity, 0)
+    check_number(f"{where}: ambient", ambient, 0)
+    check_number(f"{where}: relief", relief, 0)
+    images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
+    size = (images.shape[1], images.shape[2])
+    strengths = resize_field(strengths, size)
+    if depth is not None:
+        near = resize_field(nearness(depth, near_is, where), size)
+        facing = normals_from_depth(near, relief=relief)
+    else:
+        assert normals is not None
+        facing = _as_vectors(normals, size)
+    counts = {"image": images.shape[0], "field": strengths.shape[0], "normals": facing.shape[0]}
+    count = common_batch(where, counts)
+    light = _direction(azimuth, elevation, image.device)
+    tint = srgb_to_linear(torch.tensor(color, device=image.device))
+    out = torch.empty((count, *images.shape[1:]), dtype=image.dtype, device=image.device)
+    for i in range(count):
+        picture, f = frame(images, i), frame(strengths, i)[..., None]
+        lit = ambient + intensity * tint * (frame(facing, i) @ light).clamp(min=0)[..., None]
+        colour = srgb_to_linear(picture[..., :3].to(torch.float32)) * torch.lerp(
+            torch.ones_like(lit), lit, f
+        )
+        relit = linear_to_srgb(colour).clamp_(0, 1).to(image.dtype)
+        out[i] = picture
+        out[i, ..., :3] = torch.where(f > 0, relit, picture[..., :3])
+    return out[0] if image.ndim == 3 and count == 1 else out
+
+
+def normals_from_depth(nearness: Tensor, *, relief: float) -> Tensor:
+    """Unit normals (B, H, W, 3), x right, y up, z to the viewer, of a height field.
+
+    nearness: float (B, H, W), 1 = nearest, as a height of nearness * relief * W pixels; slopes are
+    central differences, one-sided at the border.
+    """
+    height = nearness * (relief * nearness.shape[-1])
+    dy, dx = torch.gradient(height, dim=(1, 2)) if min(height.shape[1:]) > 1 else (0 * height,) * 2
+    vectors = torch.stack([-dx, dy, torch.ones_like(dx)], -1)
+    unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
+    return unit
+
+
+def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
+    vectors = as_images(normals, "Relight by Field: normals")[..., :3].to(torch.float32)
+    if bool((vectors >= 0).all()):
+        vectors = vectors * 2 - 1
+    if (vectors.shape[1], vectors.shape[2]) != size:
+        raise InputError(
+            f"Relight by Field: an image of {size[1]} x {size[0]} pixels but normals of "
+            f"{vectors.shape[2]} x {vectors.shape[1]}. Resize one to the other."
+        )
+    unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return unit
+
+
+def _direction(azimuth: float, elevation: float, device: torch.device) -> Tensor:
+    a, e = math.radians(azimuth), math.radians(elevation)
+    flat = math.cos(e)
+    return torch.tensor([math.cos(a) * flat, math.sin(a) * flat, math.sin(e)], device=device)
