@@ -1,0 +1,51 @@
+"""Words on pictures, in Pillow's built-in font."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+Word = tuple[float, float, str]
+
+
+def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
+    """Write white words with a dark rim; returns a new picture, float32 (H, W, 3).
+
+    picture: float (H, W, 3) in [0, 1]. words: (x, y, text), pixels, where the word's middle goes;
+    a word that would leave the picture is moved inside. size: letter height in pixels.
+    """
+    if not words:
+        return picture.clone()
+    height, width = picture.shape[:2]
+    ink, rim = Image.new("L", (width, height)), Image.new("L", (width, height))
+    font = ImageFont.load_default(size)
+    stroke = max(1, size // 8)
+    on_rim, on_ink = ImageDraw.Draw(rim), ImageDraw.Draw(ink)
+    for x, y, text in words:
+        left, top, right, bottom = on_rim.textbbox(
+            (0, 0), text, font=font, anchor="mm", stroke_width=stroke
+        )
+        at = (_within(x, -left, right, width), _within(y, -top, bottom, height))
+        on_rim.text(at, text, fill=255, font=font, anchor="mm", stroke_width=stroke)
+        on_ink.text(at, text, fill=255, font=font, anchor="mm")
+    dark = picture * (1 - 0.85 * _layer(rim, picture))
+    return torch.lerp(dark, torch.ones_like(dark), _layer(ink, picture))
+
+
+def text_size(text: str, size: int) -> tuple[int, int]:
+    """Width and height in pixels that a word takes."""
+    left, top, right, bottom = ImageFont.load_default(size).getbbox(text, anchor="mm")
+    return round(right - left), round(bottom - top)
+
+
+def _within(middle: float, before: float, after: float, length: int) -> float:
+    return min(max(middle, before), max(length - after, before))
+
+
+def _layer(image: Image.Image, like: Tensor) -> Tensor:
+    drawn = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
+    return drawn[..., None].to(like.device, like.dtype)
