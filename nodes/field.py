@@ -1,0 +1,429 @@
+"""Field from Depth, Field from Distance, Combine Fields."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..engine import InputError, Regions, combine_fields, field_from_depth, field_from_distance
+from ..engine.exchange import from_boxes
+from ..engine.field import SIDES, UNITS, depth_levels, distance_from
+from ..engine.ops.combine import COMBINE_MODES
+from ..engine.ops.depth import HOLES, MEASURES, SPANS
+from .boxes import boxes_by_frame
+from .inputs import (
+    choice,
+    depth_input,
+    falloff_inputs,
+    field_output,
+    near_is_input,
+    number,
+    pixels,
+    unit,
+)
+from .points import POINTS_FORM, read_points
+from .types import DistanceType, RegionsType, for_user, for_work, named, of_frame
+
+SKIES = {"as the farthest": None, "0": 0.0, "1": 1.0}
+PATHS = ("straight", "round image edges", "round depth edges", "round both")
+_BANDS_FROM = 0.02
+
+
+class FieldFromDepth(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_FieldFromDepth",
+            display_name="Field from Depth",
+            category="region fields/field",
+            description=(
+                "Strength by depth: full in a range of depths, fading before and behind it, "
+                "without bands."
+            ),
+            search_aliases=["depth mask", "near far", "focus", "fog", "z depth", "gradient mask"],
+            inputs=[
+                depth_input("A depth picture, or the geometry of Depth Anything 3 or MoGe."),
+                near_is_input(),
+                io.DynamicCombo.Input(
+                    "band",
+                    options=[
+                        io.DynamicCombo.Option(
+                            "near and far",
+                            [
+                                unit("near", 0.0, "Where full strength begins; 0 = nearest."),
+                                unit("far", 0.25, "Where full strength ends; 1 = farthest."),
+                            ],
+                        ),
+                        io.DynamicCombo.Option(
+                            "focus and range",
+                            [
+                                unit("focus", 0.25, "The depth in the middle of full strength."),
+                                unit("range", 0.25, "How deep full strength reaches in all."),
+                            ],
+                        ),
+                    ],
+                    tooltip="How to say which depths get full strength.",
+                ),
+                unit("near_feather", 0.25, "Depth over which strength fades in before near."),
+                unit("far_feather", 0.5, "Depth over which strength fades out behind far."),
+                *falloff_inputs(),
+                io.Combo.Input(
+                    "normalise",
+                    options=list(MEASURES),
+                    tooltip=(
+                        "What even steps are even in: the values as they are, their reciprocals, "
+                        "their logarithms, or the share of pixels that are nearer (rank)."
+                    ),
+                    advanced=True,
+                ),
+                io.Combo.Input(
+                    "normalise_over",
+                    options=list(SPANS),
+                    tooltip=(
+                        "Nearest and farthest are taken from each frame, from the whole batch, or "
+                        "from range_low and range_high, so that a video doesn't flicker."
+                    ),
+                    advanced=True,
+                ),
+                _depth_value("range_low", 0.0),
+                _depth_value("range_high", 1.0),
+                io.Float.Input(
+                    "clip_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=49.0,
+                    step=0.5,
+                    tooltip="Share of the pixels, in %, that may fall off either end as outliers.",
+                    advanced=True,
+                ),
+                io.Combo.Input(
+                    "sky",
+                    options=list(SKIES),
+                    tooltip=(
+                        "What strength the sky gets: that of the farthest depth, none, or full. "
+                        "Sky is what the geometry says, and infinite depth."
+                    ),
+                    advanced=True,
+                ),
+                io.Combo.Input(
+                    "holes",
+                    options=list(HOLES),
+                    tooltip="Pixels without usable depth: as the nearest with one, near, or far.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[field_output()],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls,
+        depth: Tensor | dict[str, Any],
+        near_is: str,
+        band: dict[str, Any],
+        near_feather: float,
+        far_feather: float,
+        falloff: str,
+        gamma: float,
+        invert: bool,
+        normalise: str,
+        normalise_over: str,
+        range_low: float,
+        range_high: float,
+        clip_percent: float,
+        sky: str,
+        holes: str,
+    ) -> io.NodeOutput:
+        values, heavens, drawn = depth_from(depth, near_is)
+        chosen = {key: number for key, number in band.items() if key != "band"}
+        field = field_from_depth(
+            for_work(values),
+            near_is=drawn,
+            **chosen,
+            near_feather=near_feather,
+            far_feather=far_feather,
+            falloff=falloff,
+            gamma=gamma,
+            invert=invert,
+            normalise=normalise,
+            normalise_over=normalise_over,
+            value_range=(range_low, range_high),
+            clip_percent=clip_percent,
+            sky=None if heavens is None else for_work(heavens),
+            sky_strength=SKIES[sky],
+            holes=holes,
+        )
+        _warn_of_bands(values, field)
+        return io.NodeOutput(for_user(field))
+
+
+def _depth_value(id: str, default: float) -> io.Float.Input:
+    return io.Float.Input(
+        id,
+        default=default,
+        min=-1e6,
+        max=1e6,
+        step=0.01,
+        tooltip="A value of the depth map itself; used when normalise_over is range.",
+        advanced=True,
+    )
+
+
+def depth_from(depth: Tensor | dict[str, Any], near_is: str) -> tuple[Tensor, Tensor | None, str]:
+    """Depth (B, H, W) of any source, its sky mask where it has one, and how nearness is drawn."""
+    sky = None
+    if isinstance(depth, dict):
+        if depth.get("depth") is None:
+            raise InputError(
+                "the geometry holds no depth. Connect one with depth, or a depth picture."
+            )
+        sky = depth.get("sky")
+        values = depth["depth"]
+    else:
+        values = depth
+    if values.ndim == 4 and values.shape[-1] in (1, 3, 4):
+        values = values[..., :3].mean(dim=-1)
+    if near_is == "auto":
+        near_is = "black" if isinstance(depth, dict) else "white"
+    return values, sky, near_is
+
+
+def _warn_of_bands(depth: Tensor, field: Tensor) -> None:
+    fewest, jump = depth_levels(depth, field.to(depth.device))
+    if fewest <= 256 and jump > _BANDS_FROM:
+        logging.warning(
+            "Field from Depth: the depth map has only %d levels, and the strength jumps by %.0f %% "
+            "between two of them, which may show as bands. Use 16-bit or float depth, or a longer "
+            "feather.",
+            fewest,
+            100 * jump,
+        )
+
+
+class FieldFromDistance(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_FieldFromDistance",
+            display_name="Field from Distance",
+            category="region fields/field",
+            description=(
+                "Strength by exact distance to an anchor: a mask, regions, a box or points."
+            ),
+            search_aliases=["distance transform", "gradient mask", "falloff", "feather", "glow"],
+            inputs=[
+                io.MultiType.Input(
+                    "anchor",
+                    [io.Mask, RegionsType, io.BoundingBox],
+                    optional=True,
+                    tooltip=(
+                        "What distance is measured from: a mask for each image, the union of "
+                        "regions, or a box. Leave it open and give points instead."
+                    ),
+                ),
+                io.String.Input(
+                    "points",
+                    default="",
+                    tooltip=f"Used without an anchor: {POINTS_FORM}.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture. Needed with points, a box, or a path round its edges.",
+                ),
+                io.Combo.Input(
+                    "side",
+                    options=list(SIDES),
+                    tooltip=(
+                        "outside: strength falls off away from the anchor. inside: it falls off "
+                        "from the anchor's outline inwards. signed: it rises across the outline."
+                    ),
+                ),
+                pixels("inner_radius", 0.0, "Full strength up to this distance."),
+                pixels("outer_radius", 100.0, "No strength from this distance on."),
+                io.Combo.Input(
+                    "units",
+                    options=list(UNITS),
+                    tooltip="Radii in pixels, or in % of the picture's shorter side.",
+                ),
+                *falloff_inputs(),
+                unit(
+                    "default_outside",
+                    0.0,
+                    "The strength where the anchor's reach ends; also without any anchor.",
+                    advanced=True,
+                ),
+                choice(
+                    "path",
+                    PATHS,
+                    "How distance is measured: straight, or round the edges of the picture, of "
+                    "depth, or of both, so that it doesn't leak over them.",
+                ),
+                number(
+                    "image_cost",
+                    500,
+                    0,
+                    1e6,
+                    10,
+                    "How long the picture's edges make the way.",
+                    advanced=True,
+                ),
+                number(
+                    "depth_cost",
+                    500,
+                    0,
+                    1e6,
+                    10,
+                    "How long steps in depth make the way.",
+                    advanced=True,
+                ),
+                depth_input("For a path round the edges of depth.", optional=True),
+            ],
+            outputs=[
+                field_output(),
+                DistanceType.Output(
+                    display_name="distance", tooltip="The distance itself, in pixels, not limited."
+                ),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls,
+        side: str,
+        inner_radius: float,
+        outer_radius: float,
+        units: str,
+        falloff: str,
+        gamma: float,
+        invert: bool,
+        default_outside: float,
+        path: str,
+        image_cost: float,
+        depth_cost: float,
+        points: str = "",
+        anchor: Any = None,
+        image: Tensor | None = None,
+        depth: Any = None,
+    ) -> io.NodeOutput:
+        size = None if image is None else (int(image.shape[1]), int(image.shape[2]))
+        source = anchor_from(anchor, points, size)
+        look = {"falloff": falloff, "gamma": gamma, "invert": invert}
+        reach = {"inner_radius": inner_radius, "outer_radius": outer_radius, "units": units}
+        guides = _guides(path, image, depth, image_cost, depth_cost)
+        fields, raw = [], []
+        for i, part in enumerate(source):
+            # One batch of masks goes in whole, other anchors image by image.
+            guide = guides if len(source) == 1 else _frame_of(guides, i, len(source))
+            way = {"size": size, "side": side, **guide}
+            fields.append(
+                field_from_distance(part, **way, **reach, **look, default_outside=default_outside)
+            )
+            raw.append(distance_from(part, **way))
+        return io.NodeOutput(for_user(torch.cat(fields)), for_user(torch.cat(raw)))
+
+
+def _guides(
+    path: str, image: Tensor | None, depth: Any, image_cost: float, depth_cost: float
+) -> dict[str, Any]:
+    """What bends the way, as the engine takes it; nothing for a straight one."""
+    guides: dict[str, Any] = {}
+    if path in ("round image edges", "round both"):
+        if image is None:
+            raise InputError("a path round the picture's edges needs the picture. Connect image.")
+        guides |= {"image": for_work(image), "image_cost": image_cost}
+    if path in ("round depth edges", "round both"):
+        if depth is None:
+            raise InputError("a path round the edges of depth needs depth. Connect it.")
+        guides |= {"depth": for_work(depth_from(depth, "auto")[0]), "depth_cost": depth_cost}
+    return guides
+
+
+def _frame_of(guides: dict[str, Any], index: int, count: int) -> dict[str, Any]:
+    """The guides of one image of `count`."""
+    return {
+        name: of_frame(value, index, count, name)[None] if isinstance(value, Tensor) else value
+        for name, value in guides.items()
+    }
+
+
+def anchor_from(anchor: Any, points: str, size: tuple[int, int] | None) -> list[Any]:
+    """What the engine measures from, one for each image or one for all."""
+    if anchor is None:
+        listed = read_points(points)
+        if not listed:
+            raise InputError(f"connect an anchor, or write points as {POINTS_FORM}.")
+        if size is None:
+            raise InputError("points need to know how large the picture is. Connect image.")
+        return [listed]
+    if isinstance(anchor, Tensor):
+        return [for_work(anchor)]
+    if not isinstance(anchor, dict) and anchor and isinstance(anchor[0], Regions):
+        return list(anchor)
+    if size is None:
+        raise InputError("a box needs to know how large the picture is. Connect image.")
+    return [for_work(from_boxes(boxes, size).union()[None]) for boxes in boxes_by_frame(anchor)]
+
+
+class CombineFields(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        template = io.Autogrow.TemplatePrefix(
+            io.Mask.Input("field", tooltip="A strength field or any mask."),
+            prefix="field",
+            min=2,
+            max=16,
+        )
+        return io.Schema(
+            node_id="RegionFields_CombineFields",
+            display_name="Combine Fields",
+            category="region fields/field",
+            description="Several strength fields into one.",
+            search_aliases=["multiply masks", "mask math", "add masks", "intersect", "blend masks"],
+            inputs=[
+                io.Autogrow.Input(
+                    "fields", template=template, tooltip="Two fields or more; masks will do."
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=list(COMBINE_MODES),
+                    tooltip=(
+                        "multiply: strong where all are. max: where any is. subtract: the first "
+                        "less the others. smooth_max and smooth_min have no crease."
+                    ),
+                ),
+                unit("amount", 1.0, "0 leaves the first field, 1 is the combination."),
+                io.Float.Input(
+                    "softness",
+                    default=0.1,
+                    min=0.001,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="How round smooth_max and smooth_min are, in strength.",
+                    advanced=True,
+                ),
+                io.Boolean.Input("invert", default=False, tooltip="1 minus the result."),
+            ],
+            outputs=[field_output()],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls, fields: dict[str, Tensor], mode: str, amount: float, softness: float, invert: bool
+    ) -> io.NodeOutput:
+        named_fields = sorted(fields.items(), key=lambda item: int(item[0].removeprefix("field")))
+        combined = combine_fields(
+            [for_work(field) for _, field in named_fields],
+            mode=mode,
+            amount=amount,
+            softness=softness,
+            invert=invert,
+        )
+        return io.NodeOutput(for_user(combined))

@@ -1,0 +1,145 @@
+"""Preview Regions, Preview Field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..engine.ops.fields import as_field, as_images, common_batch
+from ..engine.preview import draw_field, draw_regions
+from .types import Progress, for_user, frame_of, named, regions_from, regions_input
+
+
+class PreviewRegions(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_PreviewRegions",
+            display_name="Preview Regions",
+            category="region fields/see",
+            description="Paints each region in its own colour, over the picture if there is one.",
+            search_aliases=["overlay", "mask preview", "show masks", "segmentation map", "debug"],
+            is_output_node=True,
+            inputs=[
+                regions_input(),
+                io.Image.Input("image", optional=True, tooltip="The picture to paint over."),
+                io.Float.Input(
+                    "opacity",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Of the paint: 0 shows only outlines, 1 hides the picture.",
+                ),
+                io.Boolean.Input("outlines", default=True, tooltip="Draw each region's border."),
+                io.Boolean.Input("ids", default=False, tooltip="Write each region's id on it."),
+                io.Boolean.Input("labels", default=False, tooltip="Write each region's label."),
+                io.Boolean.Input(
+                    "only_uncovered",
+                    default=False,
+                    tooltip="Stripe the pixels that no region covers, instead of the regions.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The painted picture.")],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls,
+        regions: Any,
+        opacity: float,
+        outlines: bool,
+        ids: bool,
+        labels: bool,
+        only_uncovered: bool,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        size = None if image is None else (int(image.shape[1]), int(image.shape[2]))
+        frames = regions_from(regions, size)
+        pictures = [torch.zeros(*frame.size, 3) for frame in frames] if image is None else image
+        count = common_batch("images and regions", {"images": len(pictures), "sets": len(frames)})
+        progress = Progress(count)
+        drawn = []
+        for i in range(count):
+            progress.frame(i)
+            drawn.append(
+                draw_regions(
+                    frame_of(pictures, i),
+                    frame_of(frames, i),
+                    opacity=opacity,
+                    outlines=outlines,
+                    ids=ids,
+                    labels=labels,
+                    only_uncovered=only_uncovered,
+                )
+            )
+        batch = for_user(torch.stack(drawn))
+        return io.NodeOutput(batch, ui=ui.PreviewImage(batch, cls=cls))
+
+
+class PreviewField(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_PreviewField",
+            display_name="Preview Field",
+            category="region fields/see",
+            description="Shows a strength field as a heat map, alone or over the picture.",
+            search_aliases=["heat map", "mask preview", "show field", "contour", "debug"],
+            is_output_node=True,
+            inputs=[
+                io.Mask.Input("field", tooltip="A strength field or any mask."),
+                io.Image.Input("image", optional=True, tooltip="The picture to lay it over."),
+                io.Float.Input(
+                    "opacity",
+                    default=0.75,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Of the heat map over the picture.",
+                ),
+                io.Int.Input(
+                    "contours",
+                    default=0,
+                    min=0,
+                    max=64,
+                    tooltip="How many lines of equal strength to draw.",
+                ),
+                io.Boolean.Input(
+                    "zebra",
+                    default=False,
+                    tooltip="Stripe where the strength is exactly 0 or 1, so cut off.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The heat map.")],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls,
+        field: Tensor,
+        opacity: float,
+        contours: int,
+        zebra: bool,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        fields = as_field(field)
+        pictures = None if image is None else as_images(image)
+        counts = {"fields": len(fields), "images": 1 if pictures is None else len(pictures)}
+        drawn = [
+            draw_field(
+                frame_of(fields, i),
+                None if pictures is None else frame_of(pictures, i),
+                opacity=opacity,
+                contours=contours,
+                zebra=zebra,
+            )
+            for i in range(common_batch("fields and images", counts))
+        ]
+        batch = for_user(torch.stack(drawn))
+        return io.NodeOutput(batch, ui=ui.PreviewImage(batch, cls=cls))

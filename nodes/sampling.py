@@ -1,0 +1,161 @@
+"""Fields for the sampler: denoise mask, weights, split, latent size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..engine.sampling import (
+    denoise_mask,
+    regional_weights,
+    resize_to_latent,
+    schedule_thresholds,
+    split_field,
+)
+from .inputs import field_input, pixels, switch
+from .types import for_user, for_work, named
+
+
+class FieldToDenoiseMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_FieldToDenoiseMask",
+            display_name="Field to Denoise Mask",
+            category="region fields/sampling",
+            description=(
+                "The noise mask under which Differential Diffusion frees a pixel of strength 0.5 "
+                "for half of the steps, whatever the schedule."
+            ),
+            search_aliases=["differential diffusion", "soft inpainting", "denoise", "noise mask"],
+            inputs=[
+                field_input(),
+                io.Model.Input("model", tooltip="The model that will sample."),
+                io.Sigmas.Input(
+                    "sigmas", tooltip="The schedule that will be sampled, from any scheduler node."
+                ),
+                io.Latent.Input("latent", tooltip="What will be sampled; it says the size."),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="mask", tooltip="For Set Latent Noise Mask, at the latent's size."
+                ),
+                io.Latent.Output(
+                    display_name="latent", tooltip="The latent with the mask already set."
+                ),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, field: Tensor, model: Any, sigmas: Tensor, latent: Any) -> io.NodeOutput:
+        sampling = model.get_model_object("model_sampling")
+        cuts = schedule_thresholds(sigmas, sampling.timestep, float(sampling.sigma_min))
+        mask = denoise_mask(on_latent(field, latent, model), cuts)
+        masked = dict(latent)
+        masked["noise_mask"] = mask.reshape(-1, 1, *mask.shape[-2:])
+        return io.NodeOutput(for_user(mask), masked)
+
+
+def on_latent(field: Tensor, latent: Any, model: Any = None) -> Tensor:
+    """The field at the size of a latent, float32 (B, h, w)."""
+    height, width = latent["samples"].shape[-2:]
+    scale = max(1, round(field.shape[-1] / width))
+    if model is not None:
+        scale = int(getattr(model.model.latent_format, "spacial_downscale_ratio", scale))
+    return resize_to_latent(field, (int(height), int(width)), scale=scale)
+
+
+class ResizeFieldToLatent(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_ResizeFieldToLatent",
+            display_name="Resize Field to Latent",
+            category="region fields/sampling",
+            description="The field at the size of a latent, each value the mean of its pixels.",
+            search_aliases=["latent mask", "downscale mask", "area resize", "noise mask size"],
+            inputs=[
+                field_input(),
+                io.Latent.Input("latent", tooltip="The latent whose size the field gets."),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="field", tooltip="Exact where it was all 0 or all 1.")
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, field: Tensor, latent: Any) -> io.NodeOutput:
+        return io.NodeOutput(for_user(on_latent(field, latent)))
+
+
+class RegionalWeights(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        template = io.Autogrow.TemplatePrefix(
+            io.Mask.Input("field", tooltip="Where one conditioning is to act."),
+            prefix="field",
+            min=1,
+            max=15,
+        )
+        return io.Schema(
+            node_id="RegionFields_RegionalWeights",
+            display_name="Weights for Regional Conditioning",
+            category="region fields/sampling",
+            description=(
+                "Fields as weights that sum to 1 at every pixel, one for each prompt, and one for "
+                "the background."
+            ),
+            search_aliases=["regional prompt", "conditioning mask", "normalise masks", "partition"],
+            inputs=[
+                io.Autogrow.Input("fields", template=template, tooltip="One for each prompt."),
+                switch("background", "Add a last weight that takes what is left.", default=True),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="weights",
+                    is_output_list=True,
+                    tooltip="A list: one for each field in order, then the background.",
+                ),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, fields: dict[str, Tensor], background: bool) -> io.NodeOutput:
+        ordered = sorted(fields.items(), key=lambda item: int(item[0].removeprefix("field")))
+        weights = regional_weights([for_work(field) for _, field in ordered], background=background)
+        return io.NodeOutput([for_user(weight) for weight in weights])
+
+
+class SplitDenoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SplitDenoise",
+            display_name="Split Denoise and Composite",
+            category="region fields/sampling",
+            description=(
+                "A hard-edged mask to denoise with and the field to composite with afterwards, in "
+                "place of one soft mask that the sampler would compound."
+            ),
+            search_aliases=["inpaint mask", "grow mask", "composite mask", "soft inpaint"],
+            inputs=[
+                field_input(),
+                pixels("grow", 16, "Denoise fully up to so many pixels beyond the field."),
+                pixels("feather", 8, "And fade out over so many more."),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="denoise_mask", tooltip="For the sampler."),
+                io.Mask.Output(display_name="field", tooltip="For Composite by Field afterwards."),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, field: Tensor, grow: float, feather: float) -> io.NodeOutput:
+        mask, kept = split_field(for_work(field), grow=grow, feather=feather)
+        return io.NodeOutput(for_user(mask), for_user(kept))

@@ -1,0 +1,148 @@
+"""Segment Everything (SAM 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..engine import Everything, segment_everything
+from ..engine.exchange import to_boxes
+from ..engine.ops.fields import as_images
+from .sam2_model import HeldSam2
+from .types import Progress, RegionsType, Sam2Type, named, stacked_unions
+
+_MB = 1 << 20
+_USUAL = Everything
+
+
+def _share(id: str, tooltip: str, **more: Any) -> io.Float.Input:
+    default = getattr(_USUAL, id)
+    return io.Float.Input(
+        id, default=default, min=0.0, max=1.0, step=0.01, round=0.0001, tooltip=tooltip, **more
+    )
+
+
+def _whole(id: str, low: int, high: int, tooltip: str, **more: Any) -> io.Int.Input:
+    default = getattr(_USUAL, id)
+    return io.Int.Input(id, default=default, min=low, max=high, tooltip=tooltip, **more)
+
+
+class SegmentEverything(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SegmentEverything",
+            display_name="Segment Everything (SAM 2)",
+            category="region fields/segment",
+            description=(
+                "Finds the regions of a picture without a prompt, by asking SAM 2 at a grid of "
+                "points. They may overlap and need not cover it: see Fill Coverage."
+            ),
+            search_aliases=["sam2", "automatic mask", "auto segment", "mask generator", "segs"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture, or a batch of them."),
+                Sam2Type.Input("model", tooltip="From Load SAM 2 Model."),
+                _whole(
+                    "points_per_side",
+                    1,
+                    128,
+                    "The grid has this number squared of points. More finds smaller things.",
+                ),
+                _share("pred_iou_thresh", "Keep masks the network itself rates above this."),
+                _share(
+                    "stability_score_thresh",
+                    "Keep masks that hardly change when their threshold does.",
+                ),
+                _share("box_nms_thresh", "Of masks whose boxes overlap by more, keep the best."),
+                _whole(
+                    "min_mask_region_area",
+                    0,
+                    1 << 24,
+                    "Fill holes and drop specks of fewer pixels. 0 leaves all.",
+                ),
+                _whole(
+                    "crop_n_layers",
+                    0,
+                    3,
+                    "Also look at 4 crops (1), and 16 (2), and 64 (3), for small things. Slow.",
+                ),
+                _share(
+                    "crop_overlap_ratio",
+                    "How far crops overlap, as a share of the shorter side.",
+                    advanced=True,
+                ),
+                _whole(
+                    "crop_n_points_downscale_factor",
+                    1,
+                    16,
+                    "Crops of each further layer have this many times fewer points per side.",
+                    advanced=True,
+                ),
+                _share(
+                    "crop_nms_thresh", "As box_nms_thresh, between masks of crops.", advanced=True
+                ),
+                io.Boolean.Input(
+                    "use_m2m",
+                    default=False,
+                    tooltip="Decode each mask again from itself: better edges, slower.",
+                ),
+                io.Boolean.Input(
+                    "multimask_output",
+                    default=True,
+                    tooltip="Three masks for each point (part, object, whole); off: one.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "stability_score_offset",
+                    default=_USUAL.stability_score_offset,
+                    min=0.0,
+                    max=10.0,
+                    step=0.1,
+                    tooltip="How far the threshold is moved, either way, to measure stability.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "mask_threshold",
+                    default=_USUAL.mask_threshold,
+                    min=-20.0,
+                    max=20.0,
+                    step=0.1,
+                    tooltip="Logits above this are inside. Lower makes all masks larger.",
+                    advanced=True,
+                ),
+                io.Int.Input(
+                    "memory_budget",
+                    default=_USUAL.memory_budget // _MB,
+                    min=16,
+                    max=65536,
+                    tooltip="MB for intermediate results. Changes speed, never the result.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[
+                RegionsType.Output(display_name="regions", tooltip="What was found, as a set."),
+                io.Mask.Output(display_name="covered", tooltip="Pixels in any region."),
+                io.BoundingBox.Output(
+                    display_name="bboxes", tooltip="A list of boxes for each image."
+                ),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls, image: Tensor, model: HeldSam2, memory_budget: int, **knobs: Any
+    ) -> io.NodeOutput:
+        settings = Everything(memory_budget=memory_budget * _MB, **knobs)
+        images = as_images(image)
+        progress = Progress(len(images))
+        frames = []
+        for i, picture in enumerate(images):
+            report = progress.frame(i)
+            # Crops are encoded one by one; the whole picture's embedding may be there already.
+            source = picture if settings.crop_n_layers else model.embed(picture)
+            frames.append(segment_everything(model.ready(), source, settings, report).to("cpu"))
+        boxes = [to_boxes(frame) for frame in frames]
+        return io.NodeOutput(frames, stacked_unions(frames), boxes)

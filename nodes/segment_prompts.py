@@ -1,0 +1,195 @@
+"""Segment with Prompts (SAM 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..engine import Regions
+from ..engine.exchange import to_boxes
+from ..engine.ops.fields import as_images
+from ..engine.sam2.prompt_forms import GROUPINGS, ask
+from ..engine.sam2.prompts import CHOICES, PromptedMasks, predict_prompts
+from .prompt_preview import prompt_preview
+from .sam2_model import HeldSam2
+from .types import Progress, RegionsType, Sam2Type, for_user, named
+
+UI_KEY = "region_fields_prompts"
+"""Where `web/prompts/host.js` finds the preview of a run."""
+_POINTS_FORM = 'JSON text [{"x": 10, "y": 20}, ...] in pixels, one list for all images or one each.'
+
+
+class SegmentPrompts(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SegmentPrompts",
+            display_name="Segment with Prompts (SAM 2)",
+            category="region fields/segment",
+            description=(
+                "Finds the object under a click, in a box or under a rough mask. Click in the "
+                "editor, or connect points, boxes or masks from any other node."
+            ),
+            search_aliases=[
+                "sam2",
+                "points",
+                "click",
+                "bbox to mask",
+                "object selection",
+                "prompt",
+            ],
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("image", tooltip="The picture, or a batch of them."),
+                Sam2Type.Input("model", tooltip="From Load SAM 2 Model."),
+                io.String.Input(
+                    "points",
+                    default="",
+                    tooltip=(
+                        "The editor: click to include, right-click to exclude, drag for a box. "
+                        "Its text is saved in the workflow."
+                    ),
+                    extra_dict={"widgetType": "REGIONFIELDS_POINTS"},
+                ),
+                io.Combo.Input(
+                    "objects",
+                    options=list(GROUPINGS),
+                    tooltip=(
+                        "as given: the editor's objects, one of the coordinates, one for each box "
+                        "and mask. one object: everything is one object. one per point or box: "
+                        "each by itself; points to exclude hold for all."
+                    ),
+                ),
+                io.Combo.Input(
+                    "choice",
+                    options=list(CHOICES),
+                    tooltip=(
+                        "A click may mean a part, an object or the whole. best: what the network "
+                        "trusts most. part, object, whole: by size. all: the three of them."
+                    ),
+                ),
+                io.Int.Input(
+                    "refine",
+                    default=0,
+                    min=0,
+                    max=8,
+                    tooltip="Further passes that look at the mask again; it may grow or shrink.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "feather",
+                    default=0.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.5,
+                    tooltip="Pixels over which the mask's edge fades. 0 is a hard edge.",
+                ),
+                io.String.Input(
+                    "positive_coords",
+                    force_input=True,
+                    optional=True,
+                    tooltip=f"Points to include: {_POINTS_FORM}",
+                ),
+                io.String.Input(
+                    "negative_coords",
+                    force_input=True,
+                    optional=True,
+                    tooltip=f"Points to exclude: {_POINTS_FORM}",
+                ),
+                io.BoundingBox.Input(
+                    "bboxes",
+                    force_input=True,
+                    optional=True,
+                    tooltip=(
+                        "Boxes from any detector: one, a list for all images, or a list for each. "
+                        "Their labels become the regions' labels."
+                    ),
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Rough masks to start from. Each is an object of its own.",
+                ),
+            ],
+            outputs=[
+                RegionsType.Output(display_name="regions", tooltip="One region for each object."),
+                io.Mask.Output(display_name="mask", tooltip="All objects together; 1 = inside."),
+                io.BoundingBox.Output(
+                    display_name="bboxes", tooltip="A list of boxes for each image."
+                ),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls,
+        image: Tensor,
+        model: HeldSam2,
+        points: str,
+        objects: str,
+        choice: str,
+        refine: int,
+        feather: float,
+        positive_coords: str = "",
+        negative_coords: str = "",
+        bboxes: Any = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        images = as_images(image)
+        asked = ask(
+            images.shape[0],
+            objects,
+            drawn=points,
+            positive=positive_coords or "",
+            negative=negative_coords or "",
+            boxes=bboxes,
+            masks=mask,
+        )
+        progress = Progress(images.shape[0])
+        regions, masks = [], []
+        for index, (picture, wanted) in enumerate(zip(images, asked, strict=True)):
+            progress.frame(index)
+            size = (picture.shape[0], picture.shape[1])
+            prompts = [one.prompt(size) for one in wanted]
+            found = predict_prompts(model.ready(), model.embed(picture), prompts, choice, refine)
+            plain = found.regions()
+            masks.append(for_user(_union(found, plain, feather)))
+            names = [wanted[_asked_for(id_, choice)].name for id_ in plain.ids.tolist()]
+            regions.append(plain.with_labels(names).to("cpu"))
+        shown = [asked[0][_asked_for(id_, choice)].number for id_ in regions[0].ids.tolist()]
+        preview = prompt_preview(image, regions[0], shown, points)
+        boxes = [to_boxes(frame) for frame in regions]
+        return io.NodeOutput(regions, torch.stack(masks), boxes, ui={UI_KEY: [preview]})
+
+
+def _asked_for(id_: int, choice: str) -> int:
+    """Which of the objects that were asked for a region of this id is."""
+    return id_ // 3 if choice == "all" else id_
+
+
+def _union(found: PromptedMasks, regions: Regions, feather: float) -> Tensor:
+    """All objects of one image together, float32 (H, W); soft edges object by object."""
+    if feather <= 0:
+        return regions.union().to(torch.float32)
+    union = torch.zeros(found.size, device=found.logits.device)
+    for one in _one_by_one(found):
+        torch.maximum(union, one.soft(feather)[0], out=union)
+    return union
+
+
+def _one_by_one(found: PromptedMasks) -> Sequence[PromptedMasks]:
+    return [
+        replace(
+            found,
+            logits=found.logits[i : i + 1],
+            scores=found.scores[i : i + 1],
+            ids=found.ids[i : i + 1],
+        )
+        for i in range(len(found.ids))
+    ]
