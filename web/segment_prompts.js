@@ -1,0 +1,187 @@
+/**
+ * The widget of Segment with Prompts: an editor whose text is the value of the node's input, so it
+ * is saved with the workflow, copied with the node, and read by the node without any of this.
+ */
+
+import { api } from "/scripts/api.js";
+import { app } from "/scripts/app.js";
+
+import { Editor } from "./prompts/editor.js";
+import {
+  executionId,
+  lastPreview,
+  loadedPicture,
+  noteChange,
+  runAlone,
+  viewURL,
+} from "./prompts/host.js";
+import { after } from "./prompts/input.js";
+import { LiveRunner } from "./prompts/live.js";
+
+/** @typedef {import("/scripts/app.js").GraphNode} GraphNode */
+
+const IMAGE_INPUT = "image";
+const LIVE_PROPERTY = "region_fields_live";
+const MIN_HEIGHT = 300;
+const FIRST_SIZE = { minWidth: 420, minHeight: 620 };
+/** Keyboard edits closer together than this are one step of the page's own undo. */
+const NOTE_MS = 400;
+
+/** One node's editor, and what keeps it up to date. */
+class Connection {
+  #node;
+  #widget;
+  #live;
+  #editor;
+  #end = new AbortController();
+  #cancelNote = () => {};
+  /** The picture that was there when the last result came. @type {string | null} */
+  #resultFor = null;
+
+  /**
+   * @param {GraphNode} node
+   * @param {string} name
+   */
+  constructor(node, name) {
+    this.#node = node;
+    this.#live = new LiveRunner(() => this.#run(true), after, () => this.#showStatus());
+    this.#editor = new Editor({
+      edited: () => this.#edited(),
+      run: () => void this.#run(false),
+      setLive: (live) => {
+        node.properties[LIVE_PROPERTY] = live;
+        if (live) this.#live.request();
+      },
+    });
+    this.#widget = node.addDOMWidget(name, "REGIONFIELDS_POINTS", this.#editor.element, {
+      getValue: () => this.#editor.text,
+      setValue: (value) => this.#editor.load(typeof value === "string" ? value : ""),
+      getMinHeight: () => MIN_HEIGHT,
+      hideOnZoom: false,
+    });
+    this.#follow();
+  }
+
+  get widget() {
+    return this.#widget;
+  }
+
+  /** Hear of everything that changes what the editor should show. */
+  #follow() {
+    const node = this.#node;
+    chain(node, "onExecuted", () => {
+      this.#live.finished();
+      this.#resultFor = this.#pictures().shown?.key ?? null;
+      this.refresh();
+    });
+    chain(node, "onConnectionsChange", () => this.#soon());
+    chain(node, "onConfigure", () => this.#soon());
+    chain(node, "onAdded", () => this.#soon());
+    chain(node, "onRemoved", () => this.#dispose());
+    const { signal } = this.#end;
+    api.addEventListener("graphChanged", () => this.refresh(), { signal });
+    api.addEventListener("execution_error", (event) => this.#failed(event), { signal });
+    api.addEventListener("execution_interrupted", () => this.#live.finished(), { signal });
+    this.#editor.element.addEventListener("pointerenter", () => this.refresh());
+  }
+
+  /** Once the page has finished what it is doing: links and outputs come after the node. */
+  #soon() {
+    for (const ms of [0, 300]) after(ms, () => this.refresh());
+  }
+
+  /** Show the image and the mask that belong to the graph as it is now. */
+  refresh() {
+    const node = this.#node;
+    if (!node.graph) return;
+    const live = node.properties[LIVE_PROPERTY] !== false;
+    if (live !== this.#editor.live) {
+      this.#editor.live = live;
+      this.#editor.redraw();
+    }
+    const { preview, shown } = this.#pictures();
+    void this.#editor.setPicture(shown);
+    if (!preview) return;
+    void this.#editor.setResult({
+      url: viewURL(preview.labels),
+      key: this.#resultFor ?? shown?.key ?? "",
+      text: preview.prompts,
+    });
+  }
+
+  /** The node's last result, and the picture to show: the loaded file, else the result's own. */
+  #pictures() {
+    const preview = lastPreview(this.#node);
+    const url = preview ? viewURL(preview.image) : "";
+    const size = preview && { width: preview.width, height: preview.height };
+    const own = size && { key: url, url, size };
+    return { preview, shown: loadedPicture(this.#node, IMAGE_INPUT) ?? own };
+  }
+
+  #edited() {
+    this.#widget.callback?.(this.#widget.value);
+    this.#node.graph?.change?.();
+    this.#cancelNote();
+    this.#cancelNote = after(NOTE_MS, noteChange);
+    if (this.#editor.live) this.#live.request();
+  }
+
+  /**
+   * @param {boolean} quiet
+   * @returns {Promise<boolean>} whether it was accepted
+   */
+  async #run(quiet) {
+    const refused = await runAlone(this.#node, quiet);
+    if (refused) this.#editor.setError(refused);
+    return !refused;
+  }
+
+  /** @param {Event} event */
+  #failed(event) {
+    const detail = /** @type {CustomEvent} */ (event).detail;
+    const mine = String(detail?.node_id) === executionId(this.#node);
+    const wasRunning = this.#live.running;
+    this.#live.finished();
+    if (!mine && !wasRunning) return;
+    const told = String(detail?.exception_message ?? "").trim();
+    this.#editor.setError(told.replace(`${this.#node.title}: `, ""));
+  }
+
+  #showStatus() {
+    this.#editor.setRunning(this.#live.running);
+  }
+
+  #dispose() {
+    this.#cancelNote();
+    this.#live.dispose();
+    this.#editor.dispose();
+    this.#end.abort();
+  }
+}
+
+/**
+ * Do something after one of a node's callbacks, whoever else uses it.
+ *
+ * @param {GraphNode} node
+ * @param {"onExecuted" | "onConnectionsChange" | "onConfigure" | "onAdded" | "onRemoved"} name
+ * @param {() => void} then
+ */
+function chain(node, name, then) {
+  const before = /** @type {((...args: any[]) => unknown) | undefined} */ (node[name]);
+  node[name] = function (/** @type {any[]} */ ...args) {
+    const answer = before?.apply(this, args);
+    then();
+    return answer;
+  };
+}
+
+app.registerExtension({
+  name: "RegionFields.SegmentPrompts",
+  getCustomWidgets() {
+    return {
+      REGIONFIELDS_POINTS(node, name) {
+        return { widget: new Connection(node, name).widget, ...FIRST_SIZE };
+      },
+    };
+  },
+});
