@@ -1,0 +1,276 @@
+"""The `region-fields` command: what the nodes do, without ComfyUI.
+
+Each verb reads files, makes one or two calls into the engine and writes files. What a user can
+mend ends with exit status 2 and one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import cli_options as options
+from . import engine
+from .engine import InputError, Regions, files
+from .engine.preview import draw_field, draw_regions
+from .engine.sam2.everything import Everything
+from .engine.sam2.prompt_forms import GROUPINGS, ask
+
+
+class Bar:
+    """Progress on stderr: a line rewritten on a terminal, elsewhere one every ten percent."""
+
+    def __init__(self, what: str):
+        self.what = what
+        self._live = sys.stderr.isatty()
+        self._step = 0.01 if self._live else 0.1
+        self._next, self._started = self._step, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        share = done / max(1, total)
+        if share < self._next - 1e-9:
+            return
+        self._next = (math.floor(share / self._step + 1e-9) + 1) * self._step
+        spent = time.monotonic() - self._started
+        begin, end = ("\r", "" if done < total else "\n") if self._live else ("", "\n")
+        print(
+            f"{begin}{self.what} {share:4.0%} {spent:5.0f} s", end=end, file=sys.stderr, flush=True
+        )
+
+
+def segment(given: argparse.Namespace) -> None:
+    image = files.read_image(given.image)[..., :3]
+    knobs = {
+        name: getattr(given, name) for name in options.KNOBS if getattr(given, name) is not None
+    }
+    prompted = bool(given.point or given.box)
+    _refuse_unused(given, knobs, prompted)
+    settings = Everything(**knobs)
+    model = engine.load_sam2(given.model, device=given.device, dtype=given.precision)
+    if prompted:
+        regions = _segment_prompts(model, image, given)
+    else:
+        regions = engine.segment_everything(model, image, settings, Bar("segmenting"))
+    save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
+    covered = engine.measure_coverage(regions).covered
+    print(f"{given.out}: {len(regions)} regions cover {covered:.1%} of the image", file=sys.stderr)
+
+
+def _refuse_unused(given: argparse.Namespace, knobs: dict[str, Any], prompted: bool) -> None:
+    """An option that would do nothing is a mistake worth telling."""
+    if prompted and knobs:
+        name = next(iter(knobs)).replace("_", "-")
+        raise InputError(f"--{name} is for segmenting everything; leave out --point and --box.")
+    for name in ("objects", "choice", "refine"):
+        if not prompted and getattr(given, name) is not None:
+            raise InputError(f"--{name} needs a --point or a --box.")
+
+
+def _segment_prompts(model: Any, image: Tensor, given: argparse.Namespace) -> Regions:
+    def coords(kind: int) -> str:
+        return json.dumps([{"x": x, "y": y} for x, y, label in given.point or [] if label == kind])
+
+    boxes = [dict(zip(("x", "y", "width", "height"), box, strict=True)) for box in given.box or []]
+    [asked] = ask(
+        1, given.objects or GROUPINGS[0], positive=coords(1), negative=coords(0), boxes=boxes
+    )
+    size = (image.shape[0], image.shape[1])
+    prompts = [one.prompt(size) for one in asked]
+    return engine.segment_prompts(
+        model, image, prompts, choice=given.choice or "best", refine=given.refine or 0
+    )
+
+
+def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: str) -> None:
+    """Write a set of regions as `region-fields segment` leaves it."""
+    facts = {
+        "image": name,
+        "model": model if model == "nano" else Path(model).name,
+        "coverage": coverage_facts(regions),
+    }
+    files.save_regions(folder, regions, facts, draw_regions(image, regions))
+
+
+def coverage_facts(regions: Regions) -> dict[str, Any]:
+    coverage = engine.measure_coverage(regions)
+    return {
+        "regions": len(regions),
+        "covered": round(float(coverage.covered), 6),
+        "overlapped": round(float(coverage.overlapped), 6),
+    }
+
+
+def select(given: argparse.Namespace) -> None:
+    regions = files.load_regions(given.folder)
+    chosen = engine.select(
+        regions,
+        given.by,
+        count=given.count,
+        point=given.point,
+        mask=files.read_plane(given.mask) if given.mask else None,
+        image=files.read_image(given.image) if given.image else None,
+        depth=files.read_plane(given.depth) if given.depth else None,
+        near_is=given.near_is,
+        colour=given.colour,
+        label=given.label,
+        then_by=given.then_by or "",
+    )
+    if len(chosen) == 0:
+        raise InputError(
+            f"{given.folder}: none of the {len(regions)} regions fits --by {given.by}."
+        )
+    files.write_mask(given.out, chosen.union())
+    print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
+
+
+def cover(given: argparse.Namespace) -> None:
+    regions = files.load_regions(given.folder)
+    filled = engine.fill_coverage(
+        regions,
+        method=given.method,
+        overlaps=given.overlaps,
+        max_gap=given.max_gap,
+        smallest_gap=given.smallest_gap,
+        image=files.read_image(given.image) if given.image else None,
+        edge_strength=given.edge_strength,
+        depth=files.read_plane(given.depth) if given.depth else None,
+        near_is=given.near_is,
+        progress=Bar("filling"),
+    )
+    files.write_labels(given.out, label_map(filled))
+    print(json.dumps({"before": coverage_facts(regions), "after": coverage_facts(filled)}))
+
+
+def label_map(regions: Regions) -> Tensor:
+    """One more than the id of the smallest region at each pixel, int64 (H, W); 0 for none."""
+    from .engine.preview import topmost
+
+    top = topmost(regions)
+    ids = torch.cat([regions.ids.new_tensor([-1]), regions.ids])
+    return ids[top + 1] + 1
+
+
+def field(given: argparse.Namespace) -> None:
+    parts, size = [], None
+    if given.depth:
+        depth = files.read_plane(given.depth)
+        size = (depth.shape[0], depth.shape[1])
+        parts.append(_depth_field(depth, given))
+    elif given.like:
+        like = files.read_image(given.like)
+        size = (like.shape[0], like.shape[1])
+    if given.anchor or given.anchor_mask:
+        parts.append(_distance_field(size, given))
+    if not parts:
+        raise InputError("field: give --depth, --anchor or --anchor-mask, or several of them.")
+    whole = engine.combine_fields(parts, mode=given.combine)[0]
+    files.write_plane(given.out, 1 - whole if given.invert else whole)
+    if given.heat:
+        files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
+
+
+def _depth_field(depth: Tensor, given: argparse.Namespace) -> Tensor:
+    return engine.field_from_depth(
+        depth,
+        near_is=given.near_is,
+        near=given.near,
+        far=given.far,
+        near_feather=given.near_feather,
+        far_feather=given.far_feather,
+        focus=given.focus,
+        range=given.range,
+        falloff=given.falloff,
+        gamma=given.gamma,
+        normalise=given.normalise,
+        clip_percent=given.clip_percent,
+        holes=given.holes,
+    )
+
+
+def _distance_field(size: tuple[int, int] | None, given: argparse.Namespace) -> Tensor:
+    if given.anchor and given.anchor_mask:
+        raise InputError("field: give --anchor or --anchor-mask, not both.")
+    if given.anchor and size is None:
+        raise InputError("field: a point has no size; add --like IMAGE or --depth DEPTH.")
+    anchor = given.anchor or files.read_plane(given.anchor_mask)
+    return engine.field_from_distance(
+        anchor,
+        size=size if given.anchor else None,
+        side=given.side,
+        inner_radius=given.inner_radius,
+        outer_radius=given.outer_radius,
+        units=given.units,
+        falloff=given.falloff,
+        gamma=given.gamma,
+        default_outside=given.default_outside,
+    )
+
+
+def apply(given: argparse.Namespace) -> None:
+    base, effect = files.read_image(given.base), files.read_image(given.effect)
+    strength = files.read_plane(given.field)
+    files.write_image(given.out, engine.composite(base, effect, strength, space=given.space))
+
+
+def demo(given: argparse.Namespace) -> None:
+    from .demo import run
+
+    run(given.out, given.model, Bar)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns the exit status: 0, 2 for what a user can mend, 130 interrupted."""
+    given = make_parser().parse_args(argv)
+    try:
+        given.run(given)
+    except (InputError, OSError) as error:
+        line = " ".join(str(error).split())
+        print(f"region-fields {given.verb}: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"region-fields {given.verb}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="region-fields",
+        description="SAM 2 regions and continuous strength fields, without ComfyUI.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(
+            name,
+            help=text,
+            description=text,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        made.set_defaults(run=run)
+        return made
+
+    options.segment_options(verb("segment", segment, "find the regions of an image"))
+    options.select_options(
+        verb("select", select, "pick regions of a segmented folder into one mask")
+    )
+    options.cover_options(
+        verb("cover", cover, "give every pixel to one region; report the coverage")
+    )
+    options.field_options(
+        verb("field", field, "make a strength field from depth, distance or both")
+    )
+    options.apply_options(verb("apply", apply, "mix two images by a field"))
+    made = verb("demo", demo, "run all of it on the bundled scene")
+    made.add_argument("--out", type=Path, required=True, help="folder for the results")
+    made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
+    return parser
