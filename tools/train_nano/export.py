@@ -1,0 +1,69 @@
+"""Write the moving average of a training run as the embedded model.
+
+python -m region_fields.tools.train_nano.export RUN/checkpoint.pt engine/sam2/nano.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .model import Trainee
+
+MOST_BYTES = 10_000_000
+LICENSE = "MIT"
+
+
+def network_state(checkpoint: dict) -> dict[str, Tensor]:
+    """The averaged weights of the network alone, under the sam2 package's own names."""
+    prefix = "network."
+    average = checkpoint["average"]
+    return {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+
+
+def export(checkpoint: dict, path: Path) -> int:
+    """Write float16 safetensors to `path`, whole or not at all. Returns its size in bytes."""
+    expected = Trainee().network.state_dict()
+    state = network_state(checkpoint)
+    if state.keys() != expected.keys():
+        raise ValueError("The checkpoint is of another architecture than nano is now.")
+    half = {name: value.to(torch.float16).contiguous().cpu() for name, value in state.items()}
+    if not all(torch.isfinite(value).all() for value in half.values()):
+        raise ValueError("Some weights are not finite in float16.")
+    metadata = {
+        "format": "pt",
+        "architecture": "sam2-nano",
+        "version": "2.1",
+        "image_size": "256",
+        "training_steps": str(checkpoint["step"]),
+        "seed": str(checkpoint["seed"]),
+        "license": LICENSE,
+        "trained_by": "tools/train_nano of Region Fields, on procedural scenes only",
+    }
+    draft = path.with_suffix(".part")
+    save_file(half, draft, metadata)
+    size = draft.stat().st_size
+    if size > MOST_BYTES:
+        draft.unlink()
+        raise ValueError(f"{size} bytes, more than the {MOST_BYTES} the repository accepts.")
+    os.replace(draft, path)
+    return size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    checkpoint = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
+    size = export(checkpoint, options.out)
+    print(f"{options.out}: {size} bytes after {checkpoint['step']} steps")
+
+
+if __name__ == "__main__":
+    main()
