@@ -1,0 +1,72 @@
+"""Geodesic distance against scikit-image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from region_fields.engine import InputError
+from region_fields.engine.ops.shortest_path import contrast_cost, geodesic_distance
+from skimage.graph import MCP_Geometric
+
+
+def by_skimage(sources, cost):
+    starts = np.argwhere(sources.numpy())
+    return MCP_Geometric(cost.double().numpy()).find_costs(starts)[0]
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 999), st.floats(0.5, 3.0))
+def test_distance_equals_that_of_scikit_image(seed, roughness):
+    generator = torch.Generator().manual_seed(seed)
+    cost = torch.exp(roughness * torch.randn((1, 17, 23), generator=generator))
+    sources = torch.rand((1, 17, 23), generator=generator) < 0.02
+    sources[0, 3, 5] = True
+    wanted = by_skimage(sources[0], cost[0])
+    np.testing.assert_allclose(geodesic_distance(sources, cost)[0], wanted, rtol=1e-6)
+
+
+def test_a_winding_corridor_is_followed_to_its_end():
+    cost = torch.full((1, 21, 21), 1e4)
+    for k in range(0, 21, 4):
+        cost[0, k] = 1
+        cost[0, k : k + 5, 20 if k % 8 == 0 else 0] = 1
+    sources = torch.zeros(1, 21, 21, dtype=torch.bool)
+    sources[0, 0, 0] = True
+    np.testing.assert_allclose(
+        geodesic_distance(sources, cost)[0], by_skimage(sources[0], cost[0]), rtol=1e-6
+    )
+
+
+def test_an_even_picture_has_octile_distance():
+    sources = torch.zeros(1, 9, 9, dtype=torch.bool)
+    sources[0, 4, 4] = True
+    distance = geodesic_distance(sources, torch.ones(1, 9, 9))[0]
+    assert distance[4].tolist() == [4, 3, 2, 1, 0, 1, 2, 3, 4]
+    assert float(distance[0, 0]) == pytest.approx(4 * 2**0.5)
+
+
+def test_a_frame_without_sources_is_infinite_and_batch_is_loop():
+    sources = torch.zeros(2, 6, 7, dtype=torch.bool)
+    sources[0, 2, 2] = True
+    cost = torch.rand(2, 6, 7) + 0.1
+    distance = geodesic_distance(sources, cost)
+    assert bool(distance[1].isinf().all())
+    torch.testing.assert_close(distance[:1], geodesic_distance(sources[:1], cost[:1]))
+
+
+def test_crossing_an_contrast_costs_its_contrast_at_any_sharpness():
+    for width in (1, 4, 10):
+        ramp = ((torch.arange(60) - 25) / width).clamp(0, 1)
+        guide = ramp.expand(1, 3, 60).contiguous()
+        sources = torch.zeros(1, 3, 60, dtype=torch.bool)
+        sources[..., 0] = True
+        distance = geodesic_distance(sources, 1 + contrast_cost(guide, 100.0)[None])
+        assert float(distance[0, 1, 59]) == pytest.approx(59 + 100, rel=0.01)
+
+
+def test_a_cost_that_is_not_positive_is_named():
+    with pytest.raises(InputError, match="positive"):
+        geodesic_distance(torch.ones(1, 2, 2, dtype=torch.bool), torch.zeros(1, 2, 2))

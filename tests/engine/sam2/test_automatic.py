@@ -1,0 +1,309 @@
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from region_fields.engine import Everything, InputError, Regions, segment_everything
+from region_fields.engine.sam2 import automatic, candidates
+from region_fields.engine.sam2.model import Sam2
+from scipy.optimize import linear_sum_assignment
+from skimage import measure
+from torch import Tensor
+from torch.nn import functional as F
+
+EASY = {"pred_iou_thresh": 0.4, "stability_score_thresh": 0.5}
+
+
+def shrink(image: Tensor, height: int, width: int) -> Tensor:
+    """A smaller image of eight-bit values, as the reference takes."""
+    small = F.interpolate(image.permute(2, 0, 1)[None], (height, width), mode="area")[0]
+    return (small * 255).round().permute(1, 2, 0).contiguous() / 255
+
+
+@pytest.fixture(scope="module")
+def still_life(scene) -> Tensor:
+    return shrink(scene.image, 180, 260)
+
+
+@pytest.fixture(scope="module")
+def everything(nano, still_life) -> Callable[..., Regions]:
+    """everything(**knobs): the still life's regions, with settings that let many through."""
+
+    def run(**knobs) -> Regions:
+        settings = Everything(**{"points_per_side": 6, **EASY, **knobs})
+        return segment_everything(nano, still_life, settings)
+
+    return run
+
+
+def reference(model: Sam2, image: Tensor, **knobs) -> list[dict]:
+    """What the sam2 package's own generator finds; masks without a pixel left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
+
+        generator = SAM2AutomaticMaskGenerator(model.network, **knobs)
+        side = model.image_size
+        generator.predictor._bb_feat_sizes = [(side // s, side // s) for s in (4, 8, 16)]
+        found = generator.generate((image * 255).round().to(torch.uint8).numpy())
+    return [one for one in found if one["segmentation"].any()]
+
+
+def assert_same(ours: Regions, theirs: list[dict]) -> None:
+    """Every mask of one side has its like on the other: IoU >= 0.99, equal score and stability."""
+    assert len(theirs) > 1
+    assert len(ours) == len(theirs)
+    a = ours.masks.flatten(1).double().numpy()
+    b = np.stack([one["segmentation"].reshape(-1) for one in theirs]).astype(float)
+    shared = a @ b.T
+    iou = shared / (a.sum(1)[:, None] + b.sum(1) - shared)
+    scores = [[one["predicted_iou"], one["stability_score"]] for one in theirs]
+    judged = torch.stack([ours.scores, ours.stability], dim=1).numpy()
+    gap = np.abs(judged[:, None] - np.array(scores)[None]).max(-1)
+    mine, other = linear_sum_assignment(gap - iou)
+    assert iou[mine, other].min() >= 0.99
+    assert gap[mine, other].max() < 1e-3
+
+
+def assert_alike(one: Regions, other: Regions) -> None:
+    """Equal up to the rounding of products that are taken in other pieces."""
+    assert len(one) == len(other) > 1
+    assert (one.masks != other.masks).double().mean() < 1e-5
+    assert torch.allclose(one.scores, other.scores, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"points_per_side": 16},
+        {"use_m2m": True},
+        {"multimask_output": False},
+        {"multimask_output": False, "use_m2m": True},
+        {"pred_iou_thresh": 0.6},
+        {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0},
+        {"stability_score_thresh": 0.7},
+        {"stability_score_offset": 0.3},
+        {"mask_threshold": 1.0},
+        {"box_nms_thresh": 0.4},
+        {"box_nms_thresh": 0.98},
+        {"crop_n_layers": 1},
+        {"points_per_side": 4, "crop_n_layers": 1, "use_m2m": True},
+        {"crop_n_layers": 1, "crop_nms_thresh": 0.3},
+        {"crop_n_layers": 1, "crop_overlap_ratio": 0.1},
+        {"points_per_side": 4, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2},
+    ],
+    ids=str,
+)
+def test_finds_what_the_reference_finds(nano, still_life, everything, knobs):
+    wanted = {"points_per_side": 6, **EASY, **knobs}
+    assert_same(everything(**knobs), reference(nano, still_life, **wanted))
+
+
+@pytest.mark.parametrize("name", ["truck", "groceries"])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"points_per_side": 16},
+        {"points_per_side": 5, "crop_n_layers": 1, "use_m2m": True},
+        pytest.param({"points_per_side": 32}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_finds_what_the_reference_finds_in_photographs(nano, photos, name, knobs):
+    with Image.open(photos / f"{name}.jpg") as photo:
+        pixels = torch.from_numpy(np.asarray(photo.convert("RGB"), np.float32) / 255)
+    image = shrink(pixels, 200, 300)
+    knobs = {**EASY, **knobs}
+    assert_same(
+        segment_everything(nano, image, Everything(**knobs)), reference(nano, image, **knobs)
+    )
+
+
+def tidied_reference(model: Sam2, image: Tensor, area: int, monkeypatch, **knobs) -> list[dict]:
+    """The reference's masks through its own postprocess_small_regions.
+
+    Of that only the labelling of components, which it has from OpenCV, is scikit-image's here.
+    """
+    found = reference(model, image, **knobs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sam2 import automatic_mask_generator as package
+    masks = torch.from_numpy(np.stack([one["segmentation"] for one in found]))
+    data = package.MaskData(
+        rles=package.mask_to_rle_pytorch(masks),
+        boxes=package.batched_mask_to_box(masks),
+        which=torch.arange(len(found)),
+    )
+    monkeypatch.setattr(package, "remove_small_regions", remove_small_regions)
+    threshold = max(knobs.get("box_nms_thresh", 0.7), knobs.get("crop_nms_thresh", 0.7))
+    data = package.SAM2AutomaticMaskGenerator.postprocess_small_regions(data, area, threshold)
+    return [
+        {**found[which], "segmentation": package.rle_to_mask(rle)}
+        for which, rle in zip(data["which"].tolist(), data["rles"], strict=True)
+    ]
+
+
+def remove_small_regions(mask: np.ndarray, area: float, mode: str) -> tuple[np.ndarray, bool]:
+    labels, count = measure.label(mask ^ (mode == "holes"), connectivity=2, return_num=True)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    small = np.flatnonzero(sizes < area) + 1
+    if mode == "holes":
+        return mask | np.isin(labels, small), len(small) > 0
+    if len(small) == count > 0:
+        small = np.delete(small, sizes.argmax())
+    return mask & ~np.isin(labels, small), bool((sizes < area).any())
+
+
+@pytest.mark.parametrize("area", [20, 400])
+def test_clean_up_is_the_references_in_image_pixels(
+    nano, still_life, everything, monkeypatch, area
+):
+    knobs = {"points_per_side": 6, "box_nms_thresh": 0.9, **EASY}
+    theirs = tidied_reference(nano, still_life, area, monkeypatch, **knobs)
+    ours = everything(box_nms_thresh=0.9, min_mask_region_area=area)
+    assert_same(ours, theirs)
+    plain = everything(box_nms_thresh=0.9)
+    assert not torch.equal(ours.masks[: len(plain)], plain.masks[: len(ours)])
+
+
+def test_after_clean_up_no_hole_or_part_is_smaller_than_the_area(everything):
+    area = 60
+    for mask in everything(min_mask_region_area=area).masks.numpy():
+        for plane in (mask, ~mask):
+            labels = measure.label(plane, connectivity=2)
+            sizes = np.bincount(labels.ravel())[1:]
+            assert len(sizes) == 1 or (sizes >= area).all() or plane is mask
+
+
+def test_an_embedding_gives_what_its_image_gives(nano, still_life):
+    settings = Everything(points_per_side=5, **EASY)
+    alone = segment_everything(nano, nano.embed(still_life), settings)
+    assert alone.equals(segment_everything(nano, still_life, settings))
+
+
+def test_crops_of_an_embedding_are_refused(nano, still_life):
+    with pytest.raises(InputError, match="give the image instead"):
+        segment_everything(nano, nano.embed(still_life), Everything(crop_n_layers=1))
+
+
+def test_thresholds_nothing_passes_give_no_regions_of_the_images_size(everything, still_life):
+    regions = everything(pred_iou_thresh=1.0, crop_n_layers=1)
+    assert len(regions) == 0
+    assert regions.size == tuple(still_life.shape[:2])
+
+
+def test_the_memory_budget_changes_no_result(everything):
+    assert_alike(everything(memory_budget=16 << 20), everything(memory_budget=1 << 30))
+
+
+def test_the_memory_budget_sets_how_much_is_done_at_once(everything, monkeypatch):
+    lengths: list[int] = []
+    for module in (automatic, candidates):
+        chunks = module.in_chunks
+
+        def spy(count, length, work, advice, chunks=chunks):
+            lengths.append(length)
+            return chunks(count, length, work, advice)
+
+        monkeypatch.setattr(module, "in_chunks", spy)
+    monkeypatch.setattr(candidates, "_PIECE_BYTES", 1 << 40)
+    monkeypatch.setattr(automatic, "_PIXELS_AT_ONCE", 1 << 40)
+    everything(memory_budget=32 << 20)
+    everything(memory_budget=64 << 20)
+    few, many = lengths[:2], lengths[2:]
+    assert [2 * n for n in few] == pytest.approx(many, abs=1)
+
+
+def test_running_out_of_memory_halves_the_piece_and_goes_on(everything, nano, monkeypatch):
+    expected = everything()
+    attend = candidates.PointDecoder.attend
+    tried: list[int] = []
+
+    def short(self, points, masks=None):
+        tried.append(len(points))
+        if len(points) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return attend(self, points, masks)
+
+    monkeypatch.setattr(candidates.PointDecoder, "attend", short)
+    assert_alike(everything(), expected)
+    assert tried[0] > 4
+    assert tried[-1] <= 4
+
+
+def test_running_out_of_memory_for_one_point_says_what_to_do(everything, monkeypatch):
+    def fail(self, points, masks=None):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(candidates.PointDecoder, "attend", fail)
+        with pytest.raises(InputError, match=r"Out of memory.*smaller model"):
+            everything()
+    assert len(everything()) > 1
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(everything, monkeypatch):
+    def fail(self, points, masks=None):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(candidates.PointDecoder, "attend", fail)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        everything()
+
+
+def test_progress_rises_to_its_total(nano, still_life):
+    seen: list[tuple[int, int]] = []
+    settings = Everything(points_per_side=4, crop_n_layers=1)
+    segment_everything(nano, still_life, settings, lambda *pair: seen.append(pair))
+    done = [pair[0] for pair in seen]
+    assert len({pair[1] for pair in seen}) == 1
+    assert done == sorted(done)
+    assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.parametrize("call", [1, 5, 9, -1])
+def test_progress_may_interrupt_at_any_call_and_the_model_stays_usable(nano, still_life, call):
+    settings = Everything(points_per_side=8, min_mask_region_area=10, **EASY)
+    calls: list[int] = []
+    expected = segment_everything(nano, still_life, settings, lambda *_: calls.append(0))
+
+    class StoppedError(Exception):
+        pass
+
+    left = call if call > 0 else len(calls)
+
+    def interrupt(*_):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        segment_everything(nano, still_life, settings, interrupt)
+    assert not any(b._forward_pre_hooks for b in nano.network.image_encoder.trunk.blocks)
+    assert segment_everything(nano, still_life, settings).equals(expected)
+
+
+def test_neither_image_nor_network_is_modified(nano, still_life):
+    image = still_life.clone()
+    before = {name: value.clone() for name, value in nano.network.state_dict().items()}
+    segment_everything(nano, still_life, Everything(points_per_side=4, **EASY))
+    assert torch.equal(image, still_life)
+    for name, value in nano.network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_alpha_is_ignored(nano, still_life):
+    settings = Everything(points_per_side=4, **EASY)
+    alpha = torch.cat([still_life, torch.zeros_like(still_life[..., :1])], dim=-1)
+    assert segment_everything(nano, alpha, settings).equals(
+        segment_everything(nano, still_life, settings)
+    )
+
+
+def test_a_tiny_image_is_segmented(nano):
+    regions = segment_everything(nano, torch.rand(3, 5, 3), Everything(points_per_side=2))
+    assert regions.size == (3, 5)

@@ -1,0 +1,268 @@
+"""Coverage and its filling: total, disjoint, idempotent, and free of mask order."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from region_fields.engine import InputError, Regions, fill_coverage, measure_coverage
+from region_fields.engine.cover import FILL_METHODS, OVERLAP_WINNERS, gap_points
+from scipy.ndimage import distance_transform_edt, label
+from skimage.segmentation import expand_labels
+
+stacks = hnp.arrays(
+    bool,
+    st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(1, 12)),
+    elements=st.sampled_from([True, False, False, False]),
+)
+
+
+def mask_of(*rows: str) -> torch.Tensor:
+    return torch.tensor([[c == "#" for c in row] for row in rows])
+
+
+def map_of(regions: Regions) -> list[str]:
+    """Each pixel's region by its id, '.' where there is none."""
+    drawn = np.full(regions.size, ".")
+    for mask, own in zip(regions.masks.numpy(), regions.ids.tolist(), strict=True):
+        drawn[mask] = str(own)
+    return ["".join(row) for row in drawn]
+
+
+def extras(size: tuple[int, int]) -> dict:
+    rng = np.random.default_rng(size[0])
+    return {
+        "image": torch.from_numpy(rng.random((*size, 3), dtype=np.float32)),
+        "depth": torch.from_numpy(rng.random(size, dtype=np.float32)),
+    }
+
+
+def two() -> Regions:
+    return Regions.from_masks(
+        torch.stack([mask_of("##......", "##......"), mask_of(".......#", "........")]),
+        scores=[0.5, 0.75],
+        labels=["left", "right"],
+        ids=[3, 5],
+    )
+
+
+@pytest.mark.parametrize("overlaps", OVERLAP_WINNERS)
+@pytest.mark.parametrize("method", FILL_METHODS)
+@settings(max_examples=15)
+@given(data=st.data(), stack=stacks)
+def test_a_filled_set_is_total_disjoint_idempotent_and_free_of_order(method, overlaps, data, stack):
+    masks = torch.from_numpy(stack)
+    scores = data.draw(
+        st.lists(st.sampled_from([0.5, 1.0]), min_size=len(stack), max_size=len(stack))
+    )
+    shuffle = list(data.draw(st.permutations(range(len(stack)))))
+    regions = Regions.from_masks(masks, scores)
+    more = extras(regions.size)
+    filled = fill_coverage(regions, method, overlaps, **more)
+    assert (filled.masks.sum(0) == 1).all()
+    again = fill_coverage(filled, method, overlaps, **more)
+    assert again.equals(filled)
+    other = Regions.from_masks(masks[shuffle], [scores[i] for i in shuffle])
+    assert fill_coverage(other, method, overlaps, **more).equals(filled)
+    alone = regions.masks.sum(0) == 1
+    for mask, own in zip(regions.masks, regions.ids.tolist(), strict=True):
+        if (mask & alone).any():
+            kept = filled.masks[filled.ids.tolist().index(own)]
+            assert (kept | ~(mask & alone)).all()
+
+
+@given(stack=stacks)
+def test_nearest_gives_each_gap_pixel_to_a_nearest_region(stack):
+    regions = Regions.from_masks(torch.from_numpy(stack))
+    if len(regions) == 0:
+        return
+    gaps = ~stack.any(0)
+    wanted = distance_transform_edt(gaps)
+    filled = fill_coverage(regions)
+    for mask, own in zip(filled.masks.numpy(), filled.ids.tolist(), strict=True):
+        source = regions.masks[regions.ids.tolist().index(own)].numpy()
+        distance = distance_transform_edt(~source)
+        np.testing.assert_array_equal(distance[mask & gaps], wanted[mask & gaps])
+
+
+def test_uncovered_pixels_go_to_the_nearest_region():
+    assert map_of(fill_coverage(two())) == ["33333555", "33333555"]
+
+
+def test_max_gap_leaves_what_is_farther():
+    assert map_of(fill_coverage(two(), max_gap=1)) == ["333...55", "333....5"]
+    assert map_of(fill_coverage(two(), max_gap=0)) == ["33.....5", "33......"]
+    assert map_of(fill_coverage(two(), "background", max_gap=1)) == ["336...65", "336....6"]
+
+
+def test_nearest_within_max_gap_agrees_with_expand_labels():
+    y, x = np.mgrid[:50, :60]
+    masks = np.stack(
+        [(x - cx) ** 2 + (y - cy) ** 2 < 36 for cx, cy in [(9, 8), (40, 13), (25, 40)]]
+    )
+    regions = Regions.from_masks(torch.from_numpy(masks))
+    seeds = sum((i + 1) * mask for i, mask in enumerate(regions.masks.numpy().astype(int)))
+    expanded = expand_labels(seeds, 7)
+    filled = fill_coverage(regions, max_gap=7)
+    for i, mask in enumerate(filled.masks.numpy()):
+        own = int(filled.ids[i]) + 1
+        assert ((expanded == own) != mask).sum() <= 2  # ties
+    assert filled.union().numpy().sum() == (expanded > 0).sum()
+
+
+def test_background_takes_all_gaps_under_a_new_id():
+    filled = fill_coverage(two(), "background")
+    assert map_of(filled) == ["33666665", "33666666"]
+    assert dict(zip(filled.ids.tolist(), filled.labels, strict=True)) == {
+        3: "left",
+        5: "right",
+        6: "background",
+    }
+
+
+def test_new_regions_are_the_connected_gaps():
+    wall = Regions.from_masks(mask_of("...#..", "...#..", "...#..", "####.."), ids=[4])
+    assert map_of(fill_coverage(wall, "new_regions")) == ["555466", "555466", "555466", "444466"]
+
+
+def test_small_gaps_join_their_neighbour_instead():
+    wall = Regions.from_masks(mask_of(".##...", "###...", "..#..."), ids=[1])
+    filled = fill_coverage(wall, "new_regions", smallest_gap=3)
+    assert map_of(filled) == ["111222", "111222", "111222"]
+
+
+def test_edges_stop_the_filling_where_the_picture_changes():
+    image = torch.zeros(2, 8, 3)
+    image[:, 6:] = 1
+    assert map_of(fill_coverage(two(), "edges", image=image)) == ["33333355"] * 2
+    assert map_of(fill_coverage(two(), "edges", image=torch.zeros(2, 8, 3))) == ["33333555"] * 2
+
+
+def test_kept_regions_keep_score_and_label():
+    filled = fill_coverage(two())
+    assert filled.labels == ("left", "right")
+    assert filled.scores.tolist() == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "winner"),
+    [("smallest", 1), ("largest", 0), ("highest_score", 2), ("nearest_depth", 3)],
+)
+def test_who_keeps_what_several_hold(overlaps, winner):
+    masks = torch.stack(
+        [
+            mask_of("#######", "......."),
+            mask_of("..##...", "......."),
+            mask_of(".###...", "......."),
+            mask_of("..##...", "..##..."),
+        ]
+    )
+    regions = Regions.from_masks(masks, scores=[0.1, 0.2, 0.9, 0.3], ids=[0, 1, 2, 3])
+    depth = torch.zeros(2, 7)
+    depth[1] = 1
+    filled = fill_coverage(regions, overlaps=overlaps, depth=depth)
+    assert map_of(filled)[0][2:4] == str(winner) * 2
+    if overlaps == "nearest_depth":
+        far = fill_coverage(regions, overlaps=overlaps, depth=depth, near_is="black")
+        assert map_of(far)[0][2:4] == "11"
+
+
+def test_a_region_left_without_a_pixel_is_dropped():
+    masks = torch.stack([mask_of("##.."), mask_of("#..."), mask_of(".#..")])
+    filled = fill_coverage(Regions.from_masks(masks, ids=[7, 8, 9]), max_gap=0)
+    assert sorted(filled.ids.tolist()) == [8, 9]
+
+
+@pytest.mark.parametrize("method", FILL_METHODS)
+def test_no_regions_become_one_that_holds_everything(method):
+    none = Regions.empty((3, 4))
+    filled = fill_coverage(none, method, **extras((3, 4)))
+    assert filled.masks.all()
+    assert len(filled) == 1
+    assert len(fill_coverage(none, method, max_gap=5, **extras((3, 4)))) == 0
+
+
+def test_coverage_counts_and_gaps():
+    masks = torch.stack([mask_of("###.....", "###....."), mask_of("..##....", "........")])
+    coverage = measure_coverage(Regions.from_masks(masks))
+    assert coverage.counts.tolist() == [[1, 1, 2, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0, 0, 0]]
+    assert coverage.covered == 7 / 16
+    assert coverage.overlapped == 1 / 16
+    assert torch.equal(coverage.uncovered, coverage.counts == 0)
+    assert torch.equal(coverage.gaps.masks, coverage.uncovered[None])
+    assert coverage.sentence() == (
+        "2 regions cover 43.8 % of the image, 6.2 % more than once; "
+        "one gap of 56.2 % is in no region."
+    )
+
+
+@given(stack=stacks)
+def test_gaps_are_the_largest_parts_of_what_is_uncovered(stack):
+    coverage = measure_coverage(Regions.from_masks(torch.from_numpy(stack)))
+    parts, count = label(~stack.any(0), np.ones((3, 3)))
+    areas = sorted(np.bincount(parts.ravel())[1:].tolist(), reverse=True)
+    assert coverage.gap_count == count
+    assert coverage.gaps.areas.tolist() == areas[:10]
+    assert not (coverage.gaps.masks & coverage.counts.bool()).any()
+
+
+def test_sentences_for_none_all_and_nearly_all():
+    none = measure_coverage(Regions.empty((4, 5)))
+    assert none.sentence() == "0 regions cover 0 % of the image; one gap of 100 % is in no region."
+    whole = torch.ones((1, 100, 100), dtype=torch.bool)
+    all_of_it = measure_coverage(Regions.from_masks(whole))
+    assert all_of_it.sentence() == "1 region covers 100 % of the image; no pixel is left out."
+    whole[0, 4, 4] = whole[0, 9, 9] = False
+    nearly = measure_coverage(Regions.from_masks(whole))
+    assert nearly.sentence() == (
+        "1 region covers more than 99.9 % of the image; less than 0.1 % is in no region, "
+        "in 2 gaps, the largest less than 0.1 %."
+    )
+
+
+def test_gap_points_are_deepest_inside_the_largest_gaps():
+    covered = mask_of(
+        "#########",
+        "#...#...#",
+        "#...#...#",
+        "#...#.###",
+        "#########",
+        "##.######",
+    )
+    regions = Regions.from_masks(covered)
+    assert gap_points(regions) == [(2, 2), (5, 1), (2, 5)]
+    assert gap_points(regions, smallest_gap=8) == [(2, 2)]
+    assert gap_points(regions, count=2) == [(2, 2), (5, 1)]
+    assert gap_points(Regions.empty((3, 5))) == [(1, 1)]
+    assert gap_points(fill_coverage(regions)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "flood"}, "wanted one of nearest"),
+        ({"overlaps": "first"}, "wanted one of smallest"),
+        ({"method": "edges"}, "needs the image"),
+        ({"overlaps": "nearest_depth"}, "need a depth"),
+        ({"max_gap": -1}, "max_gap of 0 or more"),
+        ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
+        ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),
+        ({"overlaps": "nearest_depth", "depth": torch.zeros(2, 2, 8)}, "one depth map, got 2"),
+    ],
+)
+def test_what_cannot_be_filled_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        fill_coverage(two(), **arguments)
+
+
+def test_more_new_regions_than_fit_in_memory_are_refused(monkeypatch):
+    monkeypatch.setattr("region_fields.engine.cover._MOST_BYTES", 4)
+    comb = Regions.from_masks(mask_of("#.#.#.#.#"))
+    with pytest.raises(InputError, match="Raise smallest_gap"):
+        fill_coverage(comb, "new_regions")
+
+
+def test_gap_points_need_sensible_numbers():
+    with pytest.raises(InputError, match="at least 1"):
+        gap_points(two(), smallest_gap=0)

@@ -1,0 +1,224 @@
+"""Grade, haze, relight and blur by a field."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from region_fields.engine import InputError
+from region_fields.engine.blur import blur_by_field
+from region_fields.engine.grade import grade_by_field, haze_by_field
+from region_fields.engine.ops.blur import blur, disc_kernel, gaussian_kernel
+from region_fields.engine.ops.colour import luminance, srgb_to_linear, srgb_to_oklab
+from region_fields.engine.relight import normals_from_depth, relight_by_field
+
+
+def grade(image, field):
+    return grade_by_field(
+        image, field, exposure=0.7, temperature=0.5, saturation=1.4, hue=20, gamma=1.2
+    )
+
+
+def relight(image, field):
+    depth = torch.linspace(0, 1, 13).expand(1, 11, 13)
+    return relight_by_field(image, field, depth=depth)
+
+
+def blurred(image, field):
+    return blur_by_field(image, field, radius=6)
+
+
+def blurred_by_disc(image, field):
+    return blur_by_field(image, field, radius=6, kind="disc")
+
+
+EFFECTS = [grade, haze_by_field, relight, blurred, blurred_by_disc]
+
+
+def picture(seed, channels=3, count=2):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand((count, 11, 13, channels), generator=generator)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_field_zero_leaves_the_picture_bit_for_bit(effect, channels):
+    image = picture(0, channels)
+    assert torch.equal(effect(image, torch.zeros(2, 11, 13)), image)
+    half = torch.zeros(2, 11, 13)
+    half[:, :, 6:] = 0.8
+    changed = effect(image, half)
+    assert torch.equal(changed[:, :, :6], image[:, :, :6])
+    assert not torch.equal(changed[:, :, 6:], image[:, :, 6:])
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 99), st.sampled_from(EFFECTS), st.sampled_from([3, 4]))
+def test_an_effect_keeps_range_shape_batch_and_inputs(seed, effect, channels):
+    image = picture(seed, channels)
+    field = torch.rand((2, 11, 13), generator=torch.Generator().manual_seed(seed + 1))
+    before = image.clone(), field.clone()
+    changed = effect(image, field)
+    assert changed.shape == image.shape
+    assert changed.dtype == torch.float32
+    assert float(changed.min()) >= 0
+    assert float(changed.max()) <= 1
+    single = [effect(i[None], f[None]) for i, f in zip(image, field, strict=True)]
+    torch.testing.assert_close(changed, torch.cat(single), rtol=0, atol=1e-6)
+    assert torch.equal(image, before[0])
+    assert torch.equal(field, before[1])
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_an_effect_refuses_a_batch_that_does_not_fit(effect):
+    with pytest.raises(InputError, match="2 x image but 3 x field"):
+        effect(picture(0), torch.zeros(3, 11, 13))
+
+
+# grade and haze
+
+
+def test_exposure_is_in_stops_of_light_scaled_by_the_field():
+    grey = torch.full((1, 1, 2, 3), 0.4)
+    graded = grade_by_field(grey, torch.tensor([[[0.5, 1.0]]]), exposure=1.0)
+    light = srgb_to_linear(graded) / srgb_to_linear(grey)
+    assert light[0, 0, :, 0].tolist() == pytest.approx([math.sqrt(2), 2], rel=1e-4)
+
+
+def test_warming_reddens_and_keeps_luminance():
+    image = torch.full((1, 1, 1, 3), 0.5)
+    warm = grade_by_field(image, torch.ones(1, 1, 1), temperature=0.6)
+    assert warm[0, 0, 0, 0] > warm[0, 0, 0, 1] > warm[0, 0, 0, 2]
+    torch.testing.assert_close(luminance(srgb_to_linear(warm)), luminance(srgb_to_linear(image)))
+
+
+def test_saturation_zero_is_grey_of_the_same_lightness():
+    image = picture(3)
+    grey = srgb_to_oklab(grade_by_field(image, torch.ones(2, 11, 13), saturation=0))
+    assert float(grey[..., 1:].abs().max()) < 1e-3
+    assert float((grey[..., 0] - srgb_to_oklab(image)[..., 0]).abs().max()) < 1e-3
+
+
+def test_hue_turns_by_its_degrees_and_keeps_lightness_and_chroma():
+    image = torch.tensor([0.6, 0.45, 0.45]).expand(1, 1, 1, 3)
+    before = srgb_to_oklab(image)[0, 0, 0]
+    after = srgb_to_oklab(grade_by_field(image, torch.ones(1, 1, 1), hue=90))[0, 0, 0]
+    wanted = torch.stack([before[0], -before[2], before[1]])
+    torch.testing.assert_close(after, wanted, rtol=0, atol=1e-4)
+
+
+def test_haze_follows_the_law_of_extinction():
+    image = torch.zeros(1, 1, 2, 3)
+    hazed = haze_by_field(image, torch.tensor([[[0.5, 1.0]]]), color=(1, 1, 1), density=2)
+    light = srgb_to_linear(hazed)[0, 0, :, 0]
+    assert light.tolist() == pytest.approx([1 - math.exp(-1), 1 - math.exp(-2)], rel=1e-4)
+
+
+# relight
+
+
+def test_normals_lean_away_from_what_is_near():
+    ramp = torch.linspace(0, 1, 5).expand(1, 4, 5)
+    normals = normals_from_depth(ramp, relief=0.8)
+    # One pixel up for every pixel to the right.
+    wanted = torch.tensor([-1, 0, 1]) / math.sqrt(2)
+    torch.testing.assert_close(normals, wanted.expand(1, 4, 5, 3), rtol=0, atol=1e-6)
+
+
+def test_a_face_turned_to_the_light_is_brighter_than_one_turned_away():
+    image = torch.full((1, 8, 16, 3), 0.5)
+    ridge = 1 - (torch.arange(16) - 7.5).abs().expand(1, 8, 16) / 8
+    lit = relight_by_field(image, torch.ones(1, 8, 16), depth=ridge, azimuth=0, elevation=30)
+    assert lit[0, 4, 12, 0] > 0.5 > lit[0, 4, 3, 0]
+
+
+def test_normals_as_pictures_and_as_vectors_light_alike():
+    image, field = picture(5), torch.ones(1, 11, 13)
+    vectors = torch.randn((1, 11, 13, 3), generator=torch.Generator().manual_seed(1))
+    vectors = vectors / vectors.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(
+        relight_by_field(image, field, normals=vectors),
+        relight_by_field(image, field, normals=(vectors + 1) / 2),
+        rtol=0, atol=1e-5,
+    )  # fmt: skip
+
+
+def test_relight_wants_depth_or_normals():
+    with pytest.raises(InputError, match="depth or normals"):
+        relight_by_field(picture(0), torch.ones(1, 11, 13))
+
+
+# blur
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+@pytest.mark.parametrize("radius", [1.0, 3.0, 7.0, 20.0, 45.0])
+def test_a_blurred_point_has_the_width_asked_for_and_keeps_its_light(kind, radius):
+    point = torch.zeros(1, 257, 257)
+    point[0, 128, 128] = 1
+    spread = blur(point, radius, kind)[0].double()
+    assert float(spread.sum()) == pytest.approx(1, abs=0.01)
+    off = torch.arange(257, dtype=torch.float64) - 128
+    deviation = math.sqrt(
+        float((spread.sum(0) * off.square()).sum()) - float(spread.sum(0) @ off) ** 2
+    )
+    assert deviation == pytest.approx(math.sqrt((radius / 2) ** 2 + 1 / 12), rel=0.1)
+
+
+def test_kernels_sum_to_one():
+    assert float(gaussian_kernel(1.3).sum()) == pytest.approx(1)
+    assert float(disc_kernel(4.2).sum()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_a_flat_picture_stays_flat(kind):
+    image = torch.full((1, 30, 40, 3), 0.3)
+    field = torch.rand((1, 30, 40), generator=torch.Generator().manual_seed(0))
+    out = blur_by_field(image, field, radius=12, kind=kind)
+    torch.testing.assert_close(out, image, rtol=0, atol=1e-4)
+
+
+def subject_on_ground():
+    """A white square in front of black, sharp; the ground is to be blurred."""
+    image, field, near = torch.zeros(1, 60, 60, 3), torch.ones(1, 60, 60), torch.zeros(1, 60, 60)
+    image[:, 20:40, 20:40], field[:, 20:40, 20:40], near[:, 20:40, 20:40] = 1, 0, 1
+    return image, field, near
+
+
+@pytest.mark.parametrize("with_depth", [False, True])
+def test_a_sharp_foreground_does_not_bleed_into_a_blurred_background(with_depth):
+    image, field, near = subject_on_ground()
+    depth = near if with_depth else None
+    out = blur_by_field(image, field, radius=10, depth=depth)
+    assert float(out[0, 30, 41:].max()) < 0.01
+    assert float(out[0, 30, 20:40].min()) == 1
+
+
+def test_a_blurred_foreground_spreads_over_a_sharp_background():
+    image, field, near = subject_on_ground()
+    out = blur_by_field(image, 1 - field, radius=10, depth=near)
+    assert float(out[0, 30, 41, 0]) > 0.2
+    assert float(out[0, 30, 57, 0]) < 0.01
+
+
+def test_depth_may_have_black_as_near():
+    image, field, near = subject_on_ground()
+    white = blur_by_field(image, 1 - field, radius=10, depth=near)
+    black = blur_by_field(image, 1 - field, radius=10, depth=2 - near, near_is="black")
+    assert torch.equal(white, black)
+
+
+@pytest.mark.parametrize("near_is", ["white", "black"])
+def test_depth_is_ranged_frame_by_frame_so_that_a_batch_equals_single_runs(near_is):
+    drawn = torch.Generator().manual_seed(5)
+    image, field = torch.rand(2, 24, 20, 3, generator=drawn), torch.rand(2, 24, 20, generator=drawn)
+    depth = torch.rand(2, 24, 20, generator=drawn) * torch.tensor([1.0, 9.0])[:, None, None]
+    blurred = blur_by_field(image, field, depth=depth, near_is=near_is)
+    lit = relight_by_field(image, field, depth=depth, near_is=near_is)
+    for i in range(2):
+        alone = {"field": field[i], "depth": depth[i], "near_is": near_is}
+        torch.testing.assert_close(blurred[i], blur_by_field(image[i], **alone))
+        torch.testing.assert_close(lit[i], relight_by_field(image[i], **alone))

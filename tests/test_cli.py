@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from region_fields import engine
+from region_fields.cli import main
+from region_fields.cli_options import KNOBS
+from region_fields.engine import Everything, Prompt, Regions, files
+
+VERBS = ("segment", "select", "cover", "field", "apply", "demo")
+QUICK = ["--points-per-side", "6", "--pred-iou-thresh", "0.3", "--stability-score-thresh", "0.3"]
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory) -> Path:
+    """A red disc and a blue box on grey, 96 x 64."""
+    y, x = np.mgrid[:64, :96]
+    pixels = np.full((64, 96, 3), 150, np.uint8)
+    pixels[(x - 28) ** 2 + (y - 32) ** 2 < 18**2] = (200, 40, 30)
+    pixels[18:46, 58:86] = (30, 50, 190)
+    path = tmp_path_factory.mktemp("in") / "picture.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Three known regions as segment leaves them: left half, centre, a corner."""
+    masks = torch.zeros(3, 40, 60, dtype=torch.bool)
+    masks[0, :, :30] = True
+    masks[1, 15:25, 25:35] = True
+    masks[2, 34:, 52:] = True
+    regions = Regions.from_masks(masks, labels=["wall", "cup", "cloth"])
+    files.save_regions(tmp_path / "set", regions, {}, torch.zeros(40, 60, 3))
+    return tmp_path / "set"
+
+
+def _fails(capsys, *argv: object) -> str:
+    """The one line that a call ends with, its exit status 2."""
+    assert main([str(arg) for arg in argv]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert "Traceback" not in "".join(lines)
+    assert lines[-1].startswith(f"region-fields {argv[0]}: ")
+    return lines[-1]
+
+
+def _run(*argv: object) -> None:
+    assert main([str(arg) for arg in argv]) == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([verb, "--help"])
+    assert done.value.code == 0
+    assert "--out" in capsys.readouterr().out
+
+
+def test_every_setting_of_everything_is_an_option(capsys):
+    assert set(KNOBS) == {knob.name for knob in dataclasses.fields(Everything)}
+    with pytest.raises(SystemExit):
+        main(["segment", "--help"])
+    shown = capsys.readouterr().out
+    for name in KNOBS:
+        assert "--" + name.replace("_", "-") in shown
+
+
+def test_segment_writes_what_the_engine_finds(picture, nano, tmp_path):
+    _run("segment", picture, "--out", tmp_path / "out", *QUICK)
+    settings = Everything(points_per_side=6, pred_iou_thresh=0.3, stability_score_thresh=0.3)
+    wanted = engine.segment_everything(nano, files.read_image(picture), settings)
+    assert len(wanted) > 0
+    found = files.load_regions(tmp_path / "out")
+    assert torch.equal(found.packed, wanted.packed)
+    torch.testing.assert_close(found.scores, wanted.scores, atol=1e-6, rtol=0)
+    listed = json.loads((tmp_path / "out" / "regions.json").read_text())
+    assert listed["model"] == "nano"
+    assert listed["coverage"]["covered"] == pytest.approx(
+        engine.measure_coverage(wanted).covered, abs=1e-6
+    )
+    assert len(list((tmp_path / "out").glob("region_*.png"))) == len(wanted)
+    assert files.read_image(tmp_path / "out" / "overlay.png").shape == (64, 96, 3)
+
+
+def test_every_setting_reaches_the_engine(picture, tmp_path, monkeypatch):
+    given = {
+        "points_per_side": 5, "pred_iou_thresh": 0.25, "stability_score_thresh": 0.35,
+        "stability_score_offset": 0.5, "mask_threshold": -0.5, "box_nms_thresh": 0.6,
+        "crop_n_layers": 1, "crop_nms_thresh": 0.65, "crop_overlap_ratio": 0.3,
+        "crop_n_points_downscale_factor": 2, "min_mask_region_area": 9, "use_m2m": True,
+        "multimask_output": False, "memory_budget": 64 << 20,
+    }  # fmt: skip
+    assert set(given) == set(KNOBS)
+    seen = []
+
+    def watch(model, image, settings, progress):
+        seen.append(settings)
+        return Regions.empty(tuple(image.shape[:2]))
+
+    monkeypatch.setattr(engine, "segment_everything", watch, raising=False)
+    argv = []
+    for name, value in given.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            argv.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            argv.append(f"--{option}={'64M' if name == 'memory_budget' else value}")
+    _run("segment", picture, "--out", tmp_path / "out", *argv)
+    assert seen == [Everything(**given)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "prompts"),
+    [
+        (["--point", "28,32"], [Prompt(points=[[28, 32]], labels=[1])]),
+        (
+            ["--point", "28,32", "--point", "70,30,0"],
+            [Prompt(points=[[28, 32], [70, 30]], labels=[1, 0])],
+        ),
+        (
+            ["--box", "8,12,40,40", "--box", "56,16,32,32"],
+            [Prompt(box=[8, 12, 40, 40]), Prompt(box=[56, 16, 32, 32])],
+        ),
+    ],
+)
+def test_segment_takes_points_and_boxes(picture, nano, tmp_path, argv, prompts):
+    _run("segment", picture, "--out", tmp_path / "out", *argv)
+    wanted = engine.segment_prompts(nano, files.read_image(picture), prompts)
+    assert len(wanted) == len(prompts)
+    assert torch.equal(files.load_regions(tmp_path / "out").packed, wanted.packed)
+
+
+def test_each_point_can_be_an_object(picture, tmp_path):
+    argv = ["--point", "28,32", "--point", "70,30", "--objects", "one per point or box"]
+    _run("segment", picture, "--out", tmp_path / "out", *argv)
+    assert len(files.load_regions(tmp_path / "out")) == 2
+
+
+def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
+    out = ["--out", tmp_path / "out"]
+    line = _fails(capsys, "segment", picture, *out, "--point", "5,5", "--points-per-side", 8)
+    assert "--points-per-side" in line
+    assert "--choice" in _fails(capsys, "segment", picture, *out, "--choice", "whole")
+    assert not (tmp_path / "out").exists()
+
+
+def test_select_writes_the_union_of_what_the_engine_selects(folder, tmp_path, capsys):
+    out = tmp_path / "mask.png"
+    _run("select", folder, "--by", "nearest_point", "--point", "58,38", "--count", 2, "--out", out)
+    regions = files.load_regions(folder)
+    wanted = engine.select(regions, "nearest_point", count=2, point=(58, 38))
+    assert torch.equal(files.read_plane(out) > 0.5, wanted.union())
+    assert json.loads(capsys.readouterr().out)["ids"] == wanted.ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("argv", "label"),
+    [
+        (["--by", "largest"], "wall"),
+        (["--by", "most_central"], "cup"),
+        (["--by", "nearest_point", "--point", "59,39"], "cloth"),
+        (["--by", "label", "--label", "CLOTH"], "cloth"),
+    ],
+)
+def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
+    _run("select", folder, *argv, "--out", tmp_path / "mask.png")
+    regions = files.load_regions(folder)
+    wanted = regions.take([regions.labels.index(label)])
+    assert torch.equal(files.read_plane(tmp_path / "mask.png") > 0.5, wanted.union())
+
+
+def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
+    argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
+    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
+    assert "point" in _fails(
+        capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
+    )
+    assert not (tmp_path / "mask.png").exists()
+
+
+@pytest.mark.parametrize("method", ["nearest", "background", "new_regions"])
+def test_cover_writes_the_engines_partition_and_reports_both_coverages(
+    folder, tmp_path, capsys, method
+):
+    _run("cover", folder, "--method", method, "--out", tmp_path / "labels.png")
+    filled = engine.fill_coverage(files.load_regions(folder), method=method)
+    labels = torch.from_numpy(np.asarray(Image.open(tmp_path / "labels.png")).astype(np.int64))
+    for own, mask in zip(filled.ids.tolist(), filled.masks, strict=True):
+        assert torch.equal(labels == own + 1, mask)
+    report = json.loads(capsys.readouterr().out)
+    assert report["after"]["covered"] == 1
+    assert report["after"]["overlapped"] == 0
+    before = engine.measure_coverage(files.load_regions(folder))
+    assert report["before"]["covered"] == pytest.approx(before.covered, abs=1e-6)
+
+
+def test_cover_can_leave_far_pixels_to_nobody(folder, tmp_path):
+    _run("cover", folder, "--max-gap", 3, "--out", tmp_path / "labels.png")
+    labels = np.asarray(Image.open(tmp_path / "labels.png"))
+    assert labels[0, 59] == 0
+    assert labels[0, 32] > 0
+
+
+def _ramp(path: Path) -> torch.Tensor:
+    depth = torch.linspace(0.05, 1, 60).repeat(40, 1)
+    files.write_plane(path, depth)
+    return files.read_plane(path)
+
+
+def test_field_by_depth_is_the_engines(tmp_path):
+    depth = _ramp(tmp_path / "depth.png")
+    argv = ["--near", 0.1, "--far", 0.4, "--far-feather", 0.3, "--falloff", "linear"]
+    _run("field", "--depth", tmp_path / "depth.png", *argv, "--out", tmp_path / "f.png")
+    wanted = engine.field_from_depth(depth, near=0.1, far=0.4, far_feather=0.3, falloff="linear")[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+
+
+def test_field_by_distance_to_a_point_takes_its_size_from_like(picture, tmp_path, capsys):
+    argv = ["field", "--anchor", "20,30", "--outer-radius", 25, "--out", tmp_path / "f.png"]
+    assert "--like" in _fails(capsys, *argv)
+    _run(*argv, "--like", picture, "--invert")
+    wanted = 1 - engine.field_from_distance([20, 30], size=(64, 96), outer_radius=25)[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+
+
+def test_field_combines_depth_and_distance(tmp_path):
+    depth = _ramp(tmp_path / "depth.png")
+    mask = torch.zeros(40, 60, dtype=torch.bool)
+    mask[10:20, 30:40] = True
+    files.write_mask(tmp_path / "mask.png", mask)
+    argv = ["--depth", tmp_path / "depth.png", "--anchor-mask", tmp_path / "mask.png"]
+    argv += ["--combine", "screen", "--outer-radius", 12, "--heat", tmp_path / "heat.png"]
+    _run("field", *argv, "--out", tmp_path / "f.png")
+    parts = [engine.field_from_depth(depth), engine.field_from_distance(mask, outer_radius=12)]
+    wanted = engine.combine_fields(parts, mode="screen")[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+    assert files.read_image(tmp_path / "heat.png").shape == (40, 60, 3)
+
+
+def test_field_of_nothing_is_refused(tmp_path, capsys):
+    assert "--depth, --anchor" in _fails(capsys, "field", "--out", tmp_path / "f.png")
+
+
+@pytest.mark.parametrize("space", ["linear", "srgb", "oklab"])
+def test_apply_is_the_engines_composite(tmp_path, space):
+    generator = torch.Generator().manual_seed(0)
+    for name in ("base", "effect"):
+        files.write_image(tmp_path / f"{name}.png", torch.rand(8, 9, 3, generator=generator))
+    field = torch.rand(8, 9, generator=generator)
+    field[0] = 0
+    files.write_plane(tmp_path / "field.png", field)
+    inputs = [tmp_path / f"{name}.png" for name in ("base", "effect", "field")]
+    _run("apply", *inputs, "--space", space, "--out", tmp_path / "out.png")
+    base, effect = (files.read_image(path) for path in inputs[:2])
+    wanted = engine.composite(base, effect, files.read_plane(inputs[2]), space=space)
+    found = files.read_image(tmp_path / "out.png")
+    torch.testing.assert_close(found, wanted, atol=0.501 / 255, rtol=0)
+    assert torch.equal(found[0], base[0]), "where the field is 0 the base stays bit for bit"
+
+
+def test_bad_files_end_in_one_line_and_leave_nothing(picture, tmp_path, capsys):
+    (tmp_path / "text.png").write_text("no picture")
+    out = tmp_path / "new" / "out"
+    assert "missing.png" in _fails(capsys, "segment", tmp_path / "missing.png", "--out", out)
+    assert "text.png" in _fails(capsys, "segment", tmp_path / "text.png", "--out", out)
+    assert "weights.pt" in _fails(
+        capsys, "segment", picture, "--out", out, "--model", tmp_path / "weights.pt"
+    )
+    assert "regions.json" in _fails(capsys, "cover", tmp_path, "--out", tmp_path / "l.png")
+    assert ".png" in _fails(
+        capsys, "field", "--anchor", "2,2", "--like", picture, "--out", tmp_path / "f.jpg"
+    )
+    assert "points_per_side" in _fails(capsys, "segment", picture, "--out", out, *QUICK[2:],
+                                       "--points-per-side", 0)  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["text.png"]
+
+
+def test_sizes_that_differ_are_named(picture, tmp_path, capsys):
+    files.write_image(tmp_path / "small.png", torch.zeros(8, 9, 3))
+    files.write_plane(tmp_path / "f.png", torch.zeros(8, 9))
+    line = _fails(
+        *(capsys, "apply", tmp_path / "small.png", picture, tmp_path / "f.png"),
+        *("--out", tmp_path / "out.png"),
+    )
+    assert "9 x 8" in line
+    assert "96 x 64" in line
+
+
+@pytest.mark.parametrize("value", ["1", "a,b", "1,2,3,4", "1,2,5"])
+def test_a_point_that_cannot_be_read_exits_with_status_2(value, picture, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["segment", str(picture), "--out", "x", "--point", value])
+    assert done.value.code == 2
+    assert "--point" in capsys.readouterr().err
+
+
+def test_a_failure_while_writing_leaves_the_last_results_whole(
+    picture, folder, tmp_path, monkeypatch, capsys
+):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(files, "write_mask", full)
+    argv = ["--point", "28,32", "--out", folder]
+    assert "no space left" in _fails(capsys, "segment", picture, *argv)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_progress_is_told_on_stderr_and_results_on_stdout(picture, tmp_path, capsys):
+    _run("segment", picture, "--out", tmp_path / "out", *QUICK)
+    shown = capsys.readouterr()
+    assert "segmenting 100%" in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.slow
+def test_the_demo_does_the_whole_job(tmp_path, scene):
+    _run("demo", "--out", tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["coverage"]["after"] == {"covered": 1.0, "overlapped": 0.0}
+    assert report["subject"]["iou"] > 0.5
+    field = files.read_plane(tmp_path / "field.png")
+    assert field[scene.mask("wall")].mean() > 0.9, "dusk falls on the wall"
+    assert field[scene.mask(scene.subject)].mean() < 0.2, "the subject stays in daylight"
+    mixed = files.read_image(tmp_path / "composite.png")
+    untouched = field == 0
+    assert untouched.any()
+    assert torch.equal(mixed[untouched], scene.image[untouched])
+    labels = np.asarray(Image.open(tmp_path / "labels.png"))
+    assert labels.min() >= 1
+    for name in ("overlay", "coverage_after", "field_map", "coverage_before", "contact_sheet"):
+        assert files.read_image(tmp_path / f"{name}.png").std() > 0.02

@@ -1,0 +1,170 @@
+"""The scenes sam2-nano learns from, and that its training is what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from region_fields.tools.train_nano import clips as moving
+from region_fields.tools.train_nano import flat, still_life
+from region_fields.tools.train_nano.canvas import BACKGROUND, PART, containment
+from region_fields.tools.train_nano.data import augment, node_masks, wanted_nodes
+from region_fields.tools.train_nano.evaluate import iou, suppress
+from region_fields.tools.train_nano.export import export
+from region_fields.tools.train_nano.losses import match, pair_losses
+from region_fields.tools.train_nano.prompts import boxes, clicks
+from region_fields.tools.train_nano.scenes import scene
+from region_fields.tools.train_nano.train import PRESETS, Trainer, save
+from safetensors.torch import load_file
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return [scene((5, number), SIZE) for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def samples(drawn):
+    return [augment(np.random.default_rng(1), picture, 64) for picture in drawn[:2]]
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Trainer(PRESETS["test"], tmp_path, seed=3)
+    torch.set_num_threads(threads)
+
+
+def test_the_same_seed_draws_the_same_scene():
+    first, again, other = scene(11, SIZE), scene(11, SIZE), scene(12, SIZE)
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.labels, again.labels)
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_every_pixel_shows_a_known_node(drawn):
+    for picture in drawn:
+        assert picture.image.shape == (SIZE, SIZE, 3)
+        assert picture.labels.shape == (SIZE, SIZE)
+        assert picture.labels.max() < len(picture.parents) == len(picture.kinds)
+
+
+@pytest.mark.parametrize("draw", [flat.draw, still_life.draw])
+def test_parts_lie_inside_what_they_are_parts_of(draw):
+    for number in range(6):
+        canvas = draw(np.random.default_rng(number), SIZE)
+        inside = containment(np.array(canvas.parents))
+        for node, (parent, kind) in enumerate(zip(canvas.parents, canvas.kinds, strict=True)):
+            assert parent < node
+            assert (kind == PART) <= (parent >= 0)
+            if parent >= 0:
+                part, whole = inside[node][canvas.labels], inside[parent][canvas.labels]
+                assert not (part & ~whole).any()
+
+
+def test_roots_share_out_the_whole_picture(drawn):
+    for picture in drawn:
+        roots = picture.inside()[picture.parents < 0][:, picture.labels]
+        assert (roots.sum(0) == 1).all()
+        assert (picture.kinds == BACKGROUND).any()
+
+
+def test_a_part_that_fills_its_parent_is_no_second_answer():
+    labels = np.full((64, 64), 1)
+    wanted, inside = wanted_nodes(labels, np.array([-1, 0]))
+    assert wanted.tolist() == [True, False]
+    assert inside.tolist() == [[True, True], [False, True]]
+
+
+def test_node_masks_count_the_pixels_of_each_cell(samples):
+    for sample in samples:
+        truth = sample.inside[:, sample.labels].reshape(-1, 32, 2, 32, 2).sum((2, 4))
+        assert np.array_equal(node_masks(sample).numpy(), truth)
+
+
+def test_clicks_and_boxes_belong_to_the_region_they_ask_for(samples):
+    rng = np.random.default_rng(0)
+    inside = np.concatenate([sample.inside[:, sample.labels] for sample in samples])
+    for prompts in (clicks(rng, samples, 6), clicks(rng, samples, 6, most=3)):
+        for points, answers in zip(prompts.points.int(), prompts.answers, strict=True):
+            for x, y in points:
+                assert inside[answers[0], y, x]
+                assert all(inside[answer, y, x] for answer in answers[1:] if answer >= 0)
+    asked = boxes(rng, samples, 6)
+    assert (asked.points[:, 1] >= asked.points[:, 0] - 12).all()
+    assert asked.labels[0].tolist() == [2, 3]
+
+
+def test_a_perfect_mask_costs_nothing_and_each_region_gets_its_own_mask():
+    truth = torch.zeros(1, 3, 8, 8)
+    truth[0, 0, :4], truth[0, 1, :, :4], truth[0, 2, 2:6, 2:6] = 1, 1, 1
+    logits = torch.cat([truth[:, :1], truth.roll(1, 1)], 1) * 60 - 30
+    losses, overlap = pair_losses(logits, truth)
+    assert overlap[0, 1:].argmax(1).tolist() == [2, 0, 1]
+    assert overlap.max() == 1
+    chosen = match(losses[:, 1:], torch.ones(1, 3, dtype=torch.bool))
+    assert chosen[0].int().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    assert float((losses[:, 1:] * chosen).sum()) < 1e-3
+
+
+def test_suppression_keeps_the_better_of_two_like_boxes():
+    masks = np.zeros((3, 256, 256), bool)
+    masks[0, 10:50, 10:50], masks[1, 10:51, 10:50], masks[2, 100:120, 100:120] = True, True, True
+    assert suppress(masks, np.array([0.8, 0.9, 0.7])) == [1, 2]
+    assert iou(masks[:1], masks[1:])[0] == pytest.approx([40 / 41, 0.0])
+
+
+def test_what_moves_in_front_hides_what_is_behind():
+    behind, far, near = np.zeros((3, 4, 4), bool)
+    behind[:, :2], far[:2], near[0] = True, True, True
+    visible = moving._visible(np.stack([behind, far, near]), behind=1)
+    assert visible.sum((1, 2)).tolist() == [4, 4, 4]
+    assert (visible.sum(0) <= 1).all()
+
+
+def test_a_clip_follows_its_regions_from_frame_to_frame(drawn):
+    images, masks = moving._compose(np.random.default_rng(2), drawn[:4], frames=3)
+    assert images.shape == (3, SIZE, SIZE, 3)
+    assert masks.shape[1:] == (3, SIZE, SIZE)
+    steps = iou(masks[:, 0], masks[:, 1]).diagonal()
+    assert steps[masks[:, 0].any((1, 2))].mean() > 0.3
+
+
+def test_training_on_one_batch_lowers_its_loss(trainer, samples):
+    batch = trainer.questions(0, samples)
+    losses = [trainer.advance(batch)["loss"] for _ in range(24)]
+    assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(trainer, samples, tmp_path):
+    for step in range(2):
+        trainer.advance(trainer.questions(step, samples))
+    save(trainer, tmp_path / "checkpoint.pt")
+    trainer.advance(trainer.questions(2, samples))
+    resumed = Trainer(PRESETS["test"], tmp_path, seed=4)
+    resumed.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    resumed.advance(resumed.questions(2, samples))
+    assert resumed.step == trainer.step == 3
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_a_run_can_begin_with_an_export(trainer, tmp_path):
+    path = tmp_path / "nano.safetensors"
+    export(trainer.state(), path)
+    other = Trainer(PRESETS["test"], tmp_path, seed=4)
+    other.begin_with(load_file(path))
+    weights = trainer.model.network.state_dict()
+    for name, value in other.model.network.state_dict().items():
+        assert torch.allclose(value, weights[name], atol=1e-3), name
+
+
+def test_an_export_is_a_checkpoint_the_pack_loads(trainer, tmp_path):
+    from region_fields.engine import load_sam2
+
+    path = tmp_path / "nano.safetensors"
+    assert export(trainer.state(), path) <= 10_000_000
+    assert load_sam2(path).architecture.name == "nano"
