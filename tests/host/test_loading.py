@@ -1,0 +1,58 @@
+"""The pack in a real ComfyUI: it loads, and every node tells the user what it does."""
+
+from __future__ import annotations
+
+import pytest
+from comfy_server import Host
+
+pytestmark = pytest.mark.host
+
+
+def test_the_pack_loads_without_an_error_in_the_log(host: Host):
+    log = host.log
+    assert "IMPORT FAILED" not in log
+    assert "Error while calling comfy_entrypoint" not in log
+    assert "custom_nodes/region-fields" in log
+
+
+def pack_nodes(host: Host) -> dict:
+    return {
+        node_id: info
+        for node_id, info in host.object_info().items()
+        if node_id.startswith("RegionFields_")
+    }
+
+
+def inputs_of(info: dict) -> dict[str, list]:
+    """Every input of a node by name, those inside dynamic ones too."""
+    found = {}
+    for group in ("required", "optional"):
+        for name, spec in info["input"].get(group, {}).items():
+            found[name] = spec
+            for option in spec[1].get("options") or []:
+                if isinstance(option, dict):
+                    found |= inputs_of({"input": option["inputs"]})
+            if "template" in spec[1]:
+                found |= inputs_of({"input": spec[1]["template"]["input"]})
+    return found
+
+
+def test_every_node_says_what_it_does_and_what_each_input_means(host: Host):
+    nodes = pack_nodes(host)
+    assert nodes
+    for node_id, info in nodes.items():
+        assert info["description"], node_id
+        assert info["search_aliases"], node_id
+        assert info["category"].startswith("region fields/"), node_id
+        for name, (_, spec) in inputs_of(info).items():
+            assert spec.get("tooltip"), f"{node_id}: {name} has no tooltip"
+        assert all(info["output_tooltips"]), f"{node_id}: an output has no tooltip"
+
+
+def test_every_node_has_a_help_page_that_names_its_inputs_and_outputs(host: Host):
+    nodes = pack_nodes(host)
+    for node_id, info in nodes.items():
+        page = host.get(f"/extensions/region-fields/docs/{node_id}/en.md").decode()
+        assert page.startswith(f"# {info['display_name']}"), node_id
+        for name in [*inputs_of(info), *info["output_name"]]:
+            assert f"`{name}`" in page, f"{node_id}: the help page does not mention {name}"

@@ -1,0 +1,155 @@
+"""What leaves the pack comes back the same; what is wrong is said with the node's name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from comfy_server import Call, Host, HostError, Wire, regions_wire
+
+pytestmark = pytest.mark.host
+
+MASKS = torch.zeros(3, 20, 30, dtype=torch.bool)
+MASKS[0, 2:15, 3:20] = True
+MASKS[1, 5:9, 22:28] = True
+MASKS[2, 16:19, 0:12] = True
+REGIONS = regions_wire({"masks": MASKS, "labels": ["wall", "lamp", "rug"]})
+IMAGE = torch.rand(1, 20, 30, 3, generator=torch.Generator().manual_seed(3))
+
+
+def test_coco_and_back_is_the_same(host: Host):
+    sent = Call("RegionFields_RegionsToCOCO", {"regions": REGIONS, "file_names": "a.png"})
+    (back,) = host.call("RegionFields_COCOToRegions", json=sent)["regions"]
+    assert back.labels == ("wall", "rug", "lamp")
+    assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_coco_is_what_pycocotools_reads(host: Host):
+    from pycocotools import mask as coco
+
+    found = host.call("RegionFields_RegionsToCOCO", regions=REGIONS, file_names="")
+    first = json.loads(found["json"])["annotations"][0]
+    assert coco.decode(first["segmentation"]).astype(bool).tolist() == MASKS[0].tolist()
+
+
+def test_segs_and_back_is_the_same(host: Host):
+    sent = Call("RegionFields_RegionsToSEGS", {"regions": REGIONS, "crop_factor": 1.3})
+    (back,) = host.call("RegionFields_SEGSToRegions", segs=sent)["regions"]
+    assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+    assert back.labels == ("wall", "rug", "lamp")
+
+
+def test_colours_and_back_are_the_same_regions(host: Host):
+    sent = Call("RegionFields_RegionsToLabelMap", {"regions": REGIONS, "overlaps": "smallest"}, 1)
+    (back,) = host.call("RegionFields_LabelMapToRegions", map=sent)["regions"]
+    assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+
+
+def test_crops_pasted_back_leave_the_picture_as_it_was(host: Host):
+    crops = Call("RegionFields_CropRegions", {"regions": REGIONS, "image": IMAGE, "padding": 2})
+    back = host.call(
+        "RegionFields_PasteCrops",
+        image=IMAGE,
+        crops=crops,
+        bboxes=Call(crops.node_id, crops.inputs, 2),
+        masks=Call(crops.node_id, crops.inputs, 1),
+    )
+    assert torch.equal(back["image"], IMAGE)
+
+
+def test_names_go_to_the_regions_in_canonical_order(host: Host):
+    found = host.call("RegionFields_NameRegions", regions=MASKS.float(), labels="big\nflat\nsmall")
+    assert found["regions"][0].labels == ("big", "flat", "small")
+
+
+def test_layers_are_one_where_transparent(host: Host):
+    (layers,) = host.call("RegionFields_RegionsToLayers", regions=REGIONS, image=IMAGE)["layers"]
+    assert layers["canvas"] == [30, 20]
+    assert [layer["name"] for layer in layers["layers"]] == ["wall", "rug", "lamp"]
+    assert all(float(layer["mask"].max()) == 0 for layer in layers["layers"])
+
+
+def test_an_empty_mask_of_64_pixels_means_no_region(host: Host):
+    """Load Image gives it for a picture without alpha."""
+    none = torch.zeros(1, 64, 64)
+    found = host.call("RegionFields_RegionsToMasks", regions=none)
+    assert found["count"] == 0
+    assert found["masks"].shape == (1, 64, 64)
+    shown = host.call(
+        "RegionFields_PreviewRegions",
+        regions=none,
+        image=IMAGE,
+        opacity=0.5,
+        outlines=True,
+        ids=False,
+        labels=False,
+        only_uncovered=False,
+    )
+    assert torch.equal(shown["image"], IMAGE)
+
+
+WRONG = {
+    "Composite by Field: .*30 x 20.*10 x 10": (
+        "RegionFields_CompositeByField",
+        {
+            "base": IMAGE,
+            "effect": torch.zeros(1, 10, 10, 3),
+            "field": torch.zeros(1, 20, 30),
+            "space": "linear",
+        },
+    ),
+    "Composite by Field: .*3 x .*2 x": (
+        "RegionFields_CompositeByField",
+        {
+            "base": IMAGE.expand(3, -1, -1, -1).contiguous(),
+            "effect": IMAGE,
+            "field": torch.zeros(2, 20, 30),
+            "space": "linear",
+        },
+    ),
+    "Boxes to Regions: .*holds no pixel": (
+        "RegionFields_BoxesToRegions",
+        {"image": IMAGE, "bboxes": Wire([{"x": 50, "y": 0, "width": 5, "height": 5}])},
+    ),
+    "Name Regions: 3 regions but 2 labels": (
+        "RegionFields_NameRegions",
+        {"regions": MASKS.float(), "labels": "a\nb"},
+    ),
+    "COCO to Regions: .*no JSON": ("RegionFields_COCOToRegions", {"json": "{"}),
+    "Haze by Field: color: wanted": (
+        "RegionFields_HazeByField",
+        {"image": IMAGE, "field": torch.zeros(1, 20, 30), "color": "blue", "density": 1.0},
+    ),
+    "Preview Regions: .*30 x 20.*10 x 10": (
+        "RegionFields_PreviewRegions",
+        {
+            "regions": REGIONS,
+            "image": torch.zeros(1, 10, 10, 3),
+            "opacity": 0.5,
+            "outlines": True,
+            "ids": False,
+            "labels": False,
+            "only_uncovered": False,
+        },
+    ),
+    "Magic Wand: point: wanted": (
+        "RegionFields_MagicWand",
+        {
+            "image": IMAGE,
+            "point": "",
+            "tolerance": 0.1,
+            "contiguous": True,
+            "antialias": True,
+            "sample": 0,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WRONG, ids=[node for node, _ in WRONG.values()])
+def test_an_error_names_the_node_and_what_is_wrong(host: Host, words: str):
+    node_id, inputs = WRONG[words]
+    with pytest.raises(HostError, match=words):
+        host.call(node_id, **inputs)
