@@ -1,7 +1,8 @@
 """Scenes on disk, and training batches cut from them.
 
-Scenes are numbered; shard k holds scenes 64 k to 64 k + 63 of one seed. Whoever needs a missing
-shard draws it, so training works with an empty cache, and producers may run ahead of it:
+Scenes are numbered; shard k holds scenes 64 k to 64 k + 63 of one seed, in one of two sizes, so
+that the network sees both sharp and enlarged pictures. Whoever needs a missing shard draws it, so
+training works with an empty cache, and producers may run ahead of it:
 
     python -m region_fields.tools.train_nano.data --cache DIR --shards 320 [--workers 8]
 """
@@ -25,6 +26,7 @@ from .canvas import MOST_NODES, Scene, containment
 from .scenes import scene
 
 SHARD = 64
+SIDES = (256, 512)  # of the scenes in even and in odd shards, pixels
 LEAST_AREA = 0.003  # of the picture: smaller regions are labelled but never asked for
 LEAST_PIXELS = 40
 SAME_AREA = 0.97  # a region that covers this much of its parent is not a second answer
@@ -39,7 +41,8 @@ def write_shard(cache: Path, seed: int, shard: int) -> None:
     folder = shard_folder(cache, seed, shard)
     if folder.exists():
         return
-    scenes = [scene((seed, shard * SHARD + index)) for index in range(SHARD)]
+    side = SIDES[shard % 2]
+    scenes = [scene((seed, shard * SHARD + index), side) for index in range(SHARD)]
     parents = np.full((SHARD, MOST_NODES), -2, np.int16)
     kinds = np.zeros((SHARD, MOST_NODES), np.uint8)
     for row, drawn in enumerate(scenes):

@@ -19,7 +19,7 @@ from torch import Tensor
 from .canvas import OBJECT, Scene
 from .data import wanted_nodes
 from .export import network_state
-from .model import Trainee, set_resolution
+from .model import INPUT, Trainee, at_input, set_resolution
 from .scenes import SIZE, scene
 
 HELD_OUT = 900_001  # the seed of the scenes; training uses other seeds
@@ -48,7 +48,7 @@ def load(path: Path) -> Trainee:
     else:
         state = network_state(torch.load(path, map_location="cpu", weights_only=True))
     model.network.load_state_dict(state)
-    set_resolution(model.network, SIZE)
+    set_resolution(model.network, INPUT)
     return model
 
 
@@ -85,16 +85,21 @@ def iou(masks: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 class Asker:
-    """Answers prompts about one picture as the package's image predictor does."""
+    """Answers prompts about one scene as the package's image predictor does."""
 
     def __init__(self, model: Trainee, image: np.ndarray):
         self.model = model
-        self.features = model.features(model.encode(torch.from_numpy(image.copy())[None]))
+        self.side = model.network.image_size
+        pixels = at_input(torch.from_numpy(image.copy())[None], self.side)
+        self.features = model.features(model.encode(pixels))
 
     def logits(self, points, labels, mask=None, multimask=True) -> tuple[Tensor, Tensor]:
-        """points (N, K, 2), labels (N, K) -> logits (N, M, 64, 64), predicted IoU (N, M)."""
+        """points (N, K, 2) in the scene's pixels, labels (N, K), mask: earlier logits (N, 1, s, s).
+
+        Returns logits (N, M, s, s), s a quarter of the network's input, and predicted IoU (N, M).
+        """
         network = self.model.network
-        points = torch.as_tensor(np.asarray(points), dtype=torch.float32)
+        points = torch.as_tensor(np.asarray(points), dtype=torch.float32) * (self.side / SIZE)
         labels = torch.as_tensor(np.asarray(labels), dtype=torch.int32)
         sparse, dense = network.sam_prompt_encoder((points, labels), None, mask)
         found, quality, _, _ = network.sam_mask_decoder(
@@ -110,7 +115,7 @@ class Asker:
 
 
 def full(logits: Tensor) -> np.ndarray:
-    """Logits (N, 64, 64) -> bool masks (N, S, S)."""
+    """Logits (N, s, s) -> bool masks (N, S, S)."""
     return (grow(logits) > 0).numpy()
 
 

@@ -11,7 +11,18 @@ from ...engine.sam2.architecture import ARCHITECTURES, build_network
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 AFFINITY_CHANNELS = 24
+INPUT = ARCHITECTURES["nano"].image_size  # side of the square that pictures are resized to, pixels
 LOCAL_GAIN = 1.7
+
+
+def at_input(images: Tensor, side: int) -> Tensor:
+    """uint8 (B, S, S, 3) -> float (B, side, side, 3), 0 to 255, resized as SAM 2 resizes."""
+    pixels = images.permute(0, 3, 1, 2).float()
+    if pixels.shape[-1] != side:
+        pixels = functional.interpolate(
+            pixels, (side, side), mode="bilinear", align_corners=False, antialias=True
+        )
+    return pixels.permute(0, 2, 3, 1)
 
 
 def set_resolution(network: nn.Module, size: int) -> None:

@@ -40,7 +40,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Preset:
-    """A schedule. The scenes a step may draw from grow from `first` by `per_step` to `most`."""
+    """A schedule. The scenes a step may draw from grow from `first` by `per_step` to `most`.
+
+    `balanced`: the share of the work over which the balanced cross-entropy fades out.
+    """
 
     phases: tuple[Phase, ...]
     clicks: int
@@ -50,6 +53,7 @@ class Preset:
     first: int = 768
     per_step: float = 4.0
     most: int = 20480
+    balanced: float = 1 / 3
 
 
 PRESETS = {
@@ -59,6 +63,9 @@ PRESETS = {
     "gpu": Preset(
         (Phase(128, 4000, 64), Phase(192, 3000, 48), Phase(256, 4000, 32)), clicks=12, boxes=5,
         first=20480, per_step=4.0, most=65536,
+    ),
+    "refine": Preset(
+        (Phase(384, 4000, 4),), clicks=8, boxes=4, rate=5e-4, first=1024, balanced=0.0
     ),
     "test": Preset(
         (Phase(64, 40, 2),), clicks=4, boxes=2, warm_up=5, first=64, per_step=0.0, most=64
@@ -202,8 +209,9 @@ class Trainer:
 
     @property
     def balance(self) -> float:
-        """Full weight at the start, none after a third of the work."""
-        return max(0.0, 1 - 3 * progress(self.preset, self.step))
+        """The weight of the balanced cross-entropy: full at the start, then fading."""
+        share = self.preset.balanced
+        return max(0.0, 1 - progress(self.preset, self.step) / share) if share else 0.0
 
     def _answer(self, features, prompts: ask.Prompts, truth: Tensor, mask=None):
         device = self.device
