@@ -10,6 +10,7 @@ from PIL import Image
 
 from .canvas import Scene
 from .data import load_scene, wanted_nodes
+from .scenes import SIZE
 
 Rng = np.random.Generator
 CUTOUT_AREA = (0.01, 0.3)  # of the picture
@@ -67,6 +68,17 @@ def _masks(drawn: Scene) -> list[np.ndarray]:
     return [mask for mask in masks if CUTOUT_AREA[0] <= mask.mean() <= CUTOUT_AREA[1]]
 
 
+def _at_size(drawn: Scene) -> Scene:
+    """A scene at SIZE x SIZE, so that cut-outs of scenes drawn in other sizes fit together."""
+    if drawn.labels.shape[0] == SIZE:
+        return drawn
+    image = Image.fromarray(drawn.image).resize((SIZE, SIZE), Image.Resampling.BOX)
+    middle = ((np.arange(SIZE) + 0.5) * drawn.labels.shape[0] / SIZE).astype(int)
+    return Scene(
+        np.asarray(image), drawn.labels[middle[:, None], middle], drawn.parents, drawn.kinds
+    )
+
+
 def _layer(image: np.ndarray, mask: np.ndarray) -> Image.Image:
     return Image.fromarray(np.dstack([image, mask.astype(np.uint8) * 255]))
 
@@ -75,7 +87,8 @@ def draw_clip(rng: Rng, cache: Path, seed: int, pool: int, frames: int, targets:
     """A clip made of scenes 0 to `pool` of `seed`; its targets show in the first frame."""
     while True:
         scenes = [
-            load_scene(cache, seed, int(n)) for n in rng.integers(0, pool, rng.integers(2, 5))
+            _at_size(load_scene(cache, seed, int(n)))
+            for n in rng.integers(0, pool, rng.integers(2, 5))
         ]
         images, masks = _compose(rng, scenes, frames)
         shown = np.flatnonzero(masks[:, 0].mean((1, 2)) > 0.004) if len(masks) else []

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .model import Trainee
+from .model import INPUT, Trainee
 
 MOST_BYTES = 10_000_000
 LICENSE = "MIT"
@@ -39,7 +39,7 @@ def export(checkpoint: dict, path: Path) -> int:
         "format": "pt",
         "architecture": "sam2-nano",
         "version": "2.1",
-        "image_size": "256",
+        "image_size": str(INPUT),
         "training_steps": str(checkpoint["step"]),
         "seed": str(checkpoint["seed"]),
         "license": LICENSE,

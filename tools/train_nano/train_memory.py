@@ -22,7 +22,7 @@ from torch.nn import functional
 from .clips import Clip, draw_clip
 from .evaluate import HELD_OUT
 from .losses import pair_losses
-from .model import DEVIATION, MEAN, Trainee, set_resolution
+from .model import DEVIATION, INPUT, MEAN, Trainee, at_input, set_resolution
 from .scenes import SIZE
 from .train import LOGIT_SCALE
 
@@ -42,11 +42,11 @@ MEMORY = (
 def follow(network, clips: list[Clip], device: torch.device, clicked: bool = False):
     """Track the clips' targets from their first frame's mask, or from a click in it.
 
-    With N targets in all clips, yields for each later frame: logits (N, 3, 64, 64), predicted IoU
-    (N, 3), truth (N, 1, S, S), and how far the features are from what the mask itself, as a prompt,
-    would have made of them.
+    With N targets in all clips, yields for each later frame: logits (N, 3, s, s), where s is a
+    quarter of the network's input, predicted IoU (N, 3), truth (N, 1, S, S), and how far the
+    features are from what the mask itself, as a prompt, would have made of them.
     """
-    frames = len(clips[0].images)
+    frames, side = len(clips[0].images), network.image_size
     images = torch.from_numpy(np.stack([clip.images for clip in clips], 1)).to(device)
     masks = np.concatenate([clip.masks for clip in clips])
     truth = torch.from_numpy(masks).to(device).float().transpose(0, 1)
@@ -55,15 +55,15 @@ def follow(network, clips: list[Clip], device: torch.device, clicked: bool = Fal
     outputs: dict[str, dict[int, dict]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     for t in range(frames):
         with torch.no_grad():
-            pixels = ((images[t].float() / 255 - mean) / deviation).permute(0, 3, 1, 2)
+            pixels = ((at_input(images[t], side) / 255 - mean) / deviation).permute(0, 3, 1, 2)
             backbone = network.forward_image(pixels.contiguous())
         _, feats, positions, sizes = network._prepare_backbone_features(backbone)
         feats, positions = [[x[:, owner] for x in maps] for maps in (feats, positions)]
         first, mask, points = t == 0, None, None
         if first and clicked:
-            points = _clicks(masks[:, 0], device)
+            points = _clicks(masks[:, 0], side, device)
         elif first:
-            mask = truth[0][:, None]
+            mask = functional.interpolate(truth[:1].transpose(0, 1), (side, side))
         out, found, _, features = network._track_step(
             t, first, feats, positions, sizes, points, mask, outputs, frames, False, None
         )
@@ -83,17 +83,20 @@ def _distance(network, features: Tensor, seen: Tensor, truth: Tensor) -> Tensor:
     """
     prompts = network.sam_prompt_encoder
     with torch.no_grad():
-        logits = (functional.avg_pool2d(truth[:, None], 4) - 0.5) * 40
+        cells = prompts.mask_input_size
+        logits = (functional.interpolate(truth[:, None], cells, mode="area") - 0.5) * 40
         change = prompts.mask_downscaling(logits) - prompts.no_mask_embed.weight.view(1, -1, 1, 1)
         ideal = seen + network.no_mem_embed.view(1, -1, 1, 1) + change
     return functional.mse_loss(features, ideal) / change.var()
 
 
-def _clicks(masks: np.ndarray, device: torch.device) -> dict[str, Tensor]:
+def _clicks(masks: np.ndarray, side: int, device: torch.device) -> dict[str, Tensor]:
+    """A click in each of the masks (N, S, S), in pixels of a picture of `side` x `side`."""
     places = [np.argwhere(mask) for mask in masks]
-    points = [place[len(place) // 2][::-1].copy() for place in places]
+    points = [place[len(place) // 2][::-1] for place in places]
+    places = (np.stack(points) + 0.5) * side / masks.shape[-1]
     return {
-        "point_coords": torch.from_numpy(np.stack(points)).float()[:, None].to(device),
+        "point_coords": torch.from_numpy(places).float()[:, None].to(device),
         "point_labels": torch.ones(len(masks), 1, dtype=torch.int32, device=device),
     }
 
@@ -103,8 +106,11 @@ def clip_loss(network, clips: list[Clip], device: torch.device, clicked: bool):
     total, shown = torch.zeros((), device=device), []
     for logits, quality, truth, distance in follow(network, clips, device, clicked):
         logits = logits / LOGIT_SCALE
-        grown = functional.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
-        losses, iou = pair_losses(grown, functional.avg_pool2d(truth, 2))
+        half = functional.avg_pool2d(truth, 2)
+        grown = functional.interpolate(
+            logits, half.shape[-2:], mode="bilinear", align_corners=False
+        )
+        losses, iou = pair_losses(grown, half)
         losses, iou = losses[..., 0], iou[..., 0]
         pick = quality.argmax(1, keepdim=True)
         picked = losses.gather(1, pick)[:, 0]
@@ -149,6 +155,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument(
+        "--warm", action="store_true", help="RUN began with trained memory modules: go on from them"
+    )
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -164,7 +173,8 @@ def remember_locally(network, cache: Path, seed: int) -> None:
     """
     attention = network.memory_attention
     clips = batch_of_clips(cache, seed, 0, 64, 2, 4)
-    images = torch.from_numpy(np.concatenate([clip.images for clip in clips])).float() / 255
+    images = torch.from_numpy(np.concatenate([clip.images for clip in clips]))
+    images = at_input(images, network.image_size) / 255
     pixels = ((images - torch.tensor(MEAN)) / torch.tensor(DEVIATION)).permute(0, 3, 1, 2)
     tokens = network.forward_image(pixels.contiguous())["backbone_fpn"][2].flatten(2).mT
     attention.norm.weight.fill_(float(tokens.std(-1).mean()))
@@ -190,9 +200,10 @@ class Tracker:
         model = Trainee()
         model.load_state_dict(source["average"])
         self.model, self.network = model, model.network
-        set_resolution(self.network, SIZE)
+        set_resolution(self.network, INPUT)
         self.network.eval()
-        remember_locally(self.network, self.cache, options.seed)
+        if not options.warm:
+            remember_locally(self.network, self.cache, options.seed)
         model.to(self.device)
         trained = []
         for name, parameter in self.network.named_parameters():

@@ -41,9 +41,9 @@ def test_the_embedding_of_a_photo_is_the_reference_predictors(
 def test_an_embedding_has_the_shapes_it_promises(random_sam2):
     embedding = random_sam2.embed(eight_bit(40, 60))
     assert embedding.size == (40, 60)
-    assert embedding.image_embed.shape == (1, 128, 16, 16)
-    assert [level.shape for level in embedding.high_res] == [(1, 16, 64, 64), (1, 32, 32, 32)]
-    assert embedding.nbytes == 4 * (128 * 256 + 16 * 4096 + 32 * 1024)
+    assert embedding.image_embed.shape == (1, 128, 24, 24)
+    assert [level.shape for level in embedding.high_res] == [(1, 16, 96, 96), (1, 32, 48, 48)]
+    assert embedding.nbytes == 4 * (128 * 24**2 + 16 * 96**2 + 32 * 48**2)
 
 
 def test_alpha_is_ignored_and_the_image_is_not_modified(random_sam2):
