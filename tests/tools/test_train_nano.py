@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 import torch
 from region_fields.tools.train_nano import clips as moving
-from region_fields.tools.train_nano import flat, still_life
+from region_fields.tools.train_nano import data, flat, still_life
 from region_fields.tools.train_nano.canvas import BACKGROUND, PART, containment
 from region_fields.tools.train_nano.data import augment, node_masks, wanted_nodes
 from region_fields.tools.train_nano.evaluate import iou, suppress
-from region_fields.tools.train_nano.export import export
+from region_fields.tools.train_nano.export import export, exported_steps
 from region_fields.tools.train_nano.losses import match, pair_losses
 from region_fields.tools.train_nano.prompts import boxes, clicks
 from region_fields.tools.train_nano.scenes import scene
 from region_fields.tools.train_nano.train import PRESETS, Trainer, save
-from safetensors.torch import load_file
 
 SIZE = 96
 
@@ -156,10 +155,31 @@ def test_a_run_can_begin_with_an_export(trainer, tmp_path):
     path = tmp_path / "nano.safetensors"
     export(trainer.state(), path)
     other = Trainer(PRESETS["test"], tmp_path, seed=4)
-    other.begin_with(load_file(path))
+    other.begin_with(path)
     weights = trainer.model.network.state_dict()
     for name, value in other.model.network.state_dict().items():
         assert torch.allclose(value, weights[name], atol=1e-3), name
+
+
+def test_steps_count_on_from_the_export_a_run_began_with(trainer, samples, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    trainer.advance(trainer.questions(0, samples))
+    export(trainer.state(), first)
+    other = Trainer(PRESETS["test"], tmp_path, seed=4)
+    other.begin_with(first)
+    for step in range(2):
+        other.advance(other.questions(step, samples))
+    export(other.state(), second)
+    assert [exported_steps(path) for path in (first, second)] == [1, 3]
+
+
+def test_scenes_come_in_two_sizes_and_clips_in_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "SHARD", 3)
+    sides = [data.load_scene(tmp_path, 6, number).labels.shape[0] for number in (0, 3)]
+    assert sides == [256, 512]
+    clip = moving.draw_clip(np.random.default_rng(0), tmp_path, 6, 6, frames=2)
+    assert clip.images.shape == (2, 256, 256, 3)
+    assert clip.masks.shape == (1, 2, 256, 256)
 
 
 def test_an_export_is_a_checkpoint_the_pack_loads(trainer, tmp_path):

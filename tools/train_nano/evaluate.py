@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .canvas import OBJECT, Scene
 from .data import wanted_nodes
-from .export import network_state
+from .export import exported_steps, network_state
 from .model import INPUT, Trainee, at_input, set_resolution
 from .scenes import SIZE, scene
 
@@ -314,13 +314,11 @@ def main() -> None:
         options.write.write_text(heading + text + "\n")
 
 
-def training_steps(path: Path) -> str:
-    if path.suffix != ".safetensors":
-        return str(torch.load(path, map_location="cpu", weights_only=True)["step"])
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        return file.metadata()["training_steps"]
+def training_steps(path: Path) -> int:
+    if path.suffix == ".safetensors":
+        return exported_steps(path)
+    held = torch.load(path, map_location="cpu", weights_only=True)
+    return held["step"] + held["earlier"]
 
 
 if __name__ == "__main__":

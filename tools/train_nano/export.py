@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -26,6 +27,12 @@ def network_state(checkpoint: dict) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
 
 
+def exported_steps(path: Path) -> int:
+    """The steps that an exported file was trained for."""
+    with safe_open(path, "pt") as file:
+        return int(file.metadata()["training_steps"])
+
+
 def export(checkpoint: dict, path: Path) -> int:
     """Write float16 safetensors to `path`, whole or not at all. Returns its size in bytes."""
     expected = Trainee().network.state_dict()
@@ -40,7 +47,7 @@ def export(checkpoint: dict, path: Path) -> int:
         "architecture": "sam2-nano",
         "version": "2.1",
         "image_size": str(INPUT),
-        "training_steps": str(checkpoint["step"]),
+        "training_steps": str(checkpoint["step"] + checkpoint["earlier"]),
         "seed": str(checkpoint["seed"]),
         "license": LICENSE,
         "trained_by": "tools/train_nano of Region Fields, on procedural scenes only",

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from . import prompts as ask
 from .data import Sample, draw_batch
+from .export import exported_steps
 from .losses import prompt_loss
 from .model import Trainee, set_resolution
 
@@ -128,6 +129,7 @@ class Trainer:
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimisers = optimisers(self.model)
         self.step = 0
+        self.earlier = 0  # steps behind the weights that it began with
 
     def state(self) -> dict:
         return {
@@ -135,6 +137,7 @@ class Trainer:
             "average": self.average,
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
+            "earlier": self.earlier,
             "seed": self.seed,
         }
 
@@ -143,7 +146,7 @@ class Trainer:
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         for optimiser, held in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(held)
-        self.step, self.seed = state["step"], state["seed"]
+        self.step, self.earlier, self.seed = state["step"], state["earlier"], state["seed"]
 
     def batch(self, step: int) -> ask.Batch:
         """What a step is about; any process draws the same."""
@@ -201,9 +204,10 @@ class Trainer:
         return loss + ENCODER_WEIGHT * extra, figures | {"encoder": float(extra.detach())}
 
     @torch.no_grad()
-    def begin_with(self, weights: dict[str, Tensor]) -> None:
+    def begin_with(self, path: Path) -> None:
         """Take the network's weights from an export; heads and optimisers start afresh."""
-        self.model.network.load_state_dict(weights)
+        self.model.network.load_state_dict(load_file(path))
+        self.earlier = exported_steps(path)
         for name, value in self.model.state_dict().items():
             self.average[name].copy_(value)
 
@@ -298,7 +302,7 @@ def main() -> None:
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, map_location=options.device, weights_only=True))
     elif options.start:
-        trainer.begin_with(load_file(options.start))
+        trainer.begin_with(options.start)
     train(trainer, checkpoint, options.minutes, options.workers)
 
 

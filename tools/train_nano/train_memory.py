@@ -196,7 +196,7 @@ class Tracker:
         self.cache = options.cache or options.run / "cache"
         self.path = options.run / "memory.pt"
         source = torch.load(options.run / "checkpoint.pt", map_location="cpu", weights_only=True)
-        self.image_steps = source["step"]
+        self.image_steps, self.earlier = source["step"], source["earlier"]
         model = Trainee()
         model.load_state_dict(source["average"])
         self.model, self.network = model, model.network
@@ -232,6 +232,7 @@ class Tracker:
             "average": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.image_steps,
+            "earlier": self.earlier,
             "memory_step": self.step,
             "seed": self.options.seed,
         }
