@@ -11,7 +11,7 @@ from torch import Tensor
 from .ops.blur import BLURS, blur
 from .ops.checks import Progress
 from .ops.colour import linear_to_srgb, srgb_to_linear
-from .ops.depth import nearness
+from .ops.depth import fit_to, nearness
 from .ops.distance import nearest_source_of
 from .ops.fields import (
     as_field,
@@ -21,7 +21,7 @@ from .ops.fields import (
     common_batch,
     frame,
 )
-from .ops.resize import resize_field, resize_nearest
+from .ops.resize import resize_field
 
 _FIRST = 1.0
 _RATIO = 2**0.5
@@ -60,7 +60,7 @@ def blur_by_field(
     near = None
     counts = {"image": images.shape[0], "field": strengths.shape[0]}
     if depth is not None:
-        near = resize_nearest(nearness(depth, near_is, where), size)
+        near = fit_to(nearness(depth, near_is, where), size, where, images)
         counts["depth"] = near.shape[0]
     count = common_batch(where, counts)
     strengths = resize_field(strengths, size)
