@@ -10,11 +10,21 @@ from torch import Tensor
 
 from .ops.checks import InputError, Progress
 from .ops.colour import srgb_to_oklab
+from .ops.depth import check_shape
 from .ops.distance import distance_to, signed_distance
-from .ops.fields import as_images, as_mask, check_choice, check_number, common_batch, frame
+from .ops.fields import (
+    as_images,
+    as_mask,
+    as_planes,
+    check_choice,
+    check_number,
+    common_batch,
+    frame,
+)
 from .ops.membrane import edge_weights, relax
 from .ops.partition import REACH, SoftShares, padded_window
 from .ops.quantile import quantile, ranks
+from .ops.resize import resize_nearest
 from .regions import Regions
 
 BLENDS = ("partition", "membrane")
@@ -106,15 +116,16 @@ def strengths_by_depth(
 ) -> list[float]:
     """A strength for each region by how far away it is, for `blend_strengths`.
 
-    depth: (1, H, W) or (H, W). A region's depth is the median over its finite pixels; without any
-    it counts as farthest. spacing: "rank" = evenly by depth order, "depth" = in proportion to it.
-    The nearest region gets `nearest`, the farthest `farthest`; a single one `nearest`.
+    depth: (1, h, w) or (h, w), of the regions' shape. A region's depth is the median over its
+    finite pixels; without any it counts as farthest. spacing: "rank" = evenly by depth order,
+    "depth" = in proportion to it. The nearest region gets `nearest`, the farthest
+    `farthest`; a single one `nearest`.
     """
     check_choice("Strengths by depth: near_is", near_is, ("white", "black"))
     check_choice("Strengths by depth: spacing", spacing, ("rank", "depth"))
-    plane = depth.reshape(depth.shape[-2:]).to(torch.float32)
-    if tuple(plane.shape) != regions.size:
-        raise InputError(f"Strengths by depth: regions of {regions.size} but depth {plane.shape}.")
+    planes = as_planes(depth, "Strengths by depth: depth").to(torch.float32)
+    check_shape("Strengths by depth", (planes.shape[1], planes.shape[2]), regions.size)
+    plane = resize_nearest(planes[:1], regions.size)[0]
     if near_is == "white":
         plane = -plane
     middles: list[float] = []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .ops.blur import BLURS, blur
 from .ops.checks import Progress
 from .ops.colour import linear_to_srgb, srgb_to_linear
-from .ops.depth import nearness
+from .ops.depth import fit_to, nearness
+from .ops.distance import nearest_source_of
 from .ops.fields import (
     as_field,
     as_images,
@@ -19,11 +21,12 @@ from .ops.fields import (
     common_batch,
     frame,
 )
-from .ops.resize import resize_field, resize_nearest
+from .ops.resize import resize_field
 
 _FIRST = 1.0
 _RATIO = 2**0.5
 _LAYERS = 6
+_MIXED = 2
 
 
 def blur_by_field(
@@ -45,7 +48,8 @@ def blur_by_field(
     ... Sharp things don't bleed: a pixel counts in a blur of radius r by min(1, its own radius /
     r). depth: (B, H, W), near_is "white" or "black": the picture is then blurred in 6 layers of
     depth, each laid over the ones behind, so that a blurred foreground also spreads over what is
-    sharp behind it. Where the field is 0 the result is `image` bit for bit, unless a nearer layer's
+    sharp behind it, and lets it through inside its outline; what nothing shows there is guessed
+    from around it. Where the field is 0 the result is `image` bit for bit, unless a nearer layer's
     blur reaches there. Raises InputError where batches or sizes don't fit.
     """
     where = "Blur by Field"
@@ -56,7 +60,7 @@ def blur_by_field(
     near = None
     counts = {"image": images.shape[0], "field": strengths.shape[0]}
     if depth is not None:
-        near = resize_nearest(nearness(depth, near_is, where), size)
+        near = fit_to(nearness(depth, near_is, where), size, where, images)
         counts["depth"] = near.shape[0]
     count = common_batch(where, counts)
     strengths = resize_field(strengths, size)
@@ -155,20 +159,65 @@ def _hat(reach: Tensor, radii: list[float], k: int) -> Tensor:
 def _layered(light: Tensor, reach: Tensor, near: Tensor, kind: str) -> Tensor:
     """Slices of depth, each spread by its own radii and laid over the ones behind.
 
-    Every pixel belongs to one slice. Where a nearer slice hid part of this one, dividing by how
-    much there is fills the gap from around it.
+    Every pixel belongs to one slice. What a nearer slice hides of the scene behind is filled from
+    the nearest pixel that shows, so that a blurred outline lets something through on both sides.
     """
     out, covered = torch.zeros_like(light), torch.zeros_like(light[:1])
-    slices = (near * _LAYERS).floor().clamp(0, _LAYERS - 1)
+    slices, reach = _settled((near * _LAYERS).floor().clamp(0, _LAYERS - 1), reach)
     for k in range(_LAYERS):
-        member = (slices == k).to(light.dtype)
-        if not bool(member.any()):
+        if not bool((slices == k).any()):
             continue
-        spread = _scatter(torch.cat([light * member, member[None]]), reach, kind)
+        whole, width, member = _without_nearer(light, reach, slices, k)
+        spread = _scatter(torch.cat([whole * member, member[None]]), width, kind)
         share = spread[-1:].clamp(0, 1)
-        out = out * (1 - share) + spread[:-1]
-        covered = covered * (1 - share) + spread[-1:]
+        sharp = (member > 0) & (width <= 0)
+        out = torch.where(sharp, whole, out * (1 - share) + spread[:-1])
+        covered = torch.where(sharp, 1.0, covered * (1 - share) + spread[-1:])
     return out / covered.clamp(min=1e-6)
+
+
+def _settled(slices: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """Slices and radii (H, W), in which pixels of an outline belong to the thing in front.
+
+    An antialiased depth map has depths on outlines at which there is nothing: pixels that lie
+    between nearer and farther neighbours.
+    """
+    step = float(reach.max()) + 1
+    ahead = F.max_pool2d((slices * step + reach)[None], 3, 1, 1)[0]
+    nearest = (ahead / step).floor()
+    between = (slices < nearest) & (slices > -F.max_pool2d(-slices[None], 3, 1, 1)[0])
+    return (
+        torch.where(between, nearest, slices),
+        torch.where(between, (ahead - nearest * step).clamp(min=0), reach),
+    )
+
+
+def _without_nearer(
+    light: Tensor, reach: Tensor, slices: Tensor, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Light (C, H, W), radii and membership of slice k (H, W), as if nothing nearer were there."""
+    hidden = slices > k
+    member = (slices == k).to(light.dtype)
+    if not bool(hidden.any()):
+        return light, reach, member
+    # Pixels beside an outline hold a share of what is in front, so they aren't copied, and go
+    # where that is blurred.
+    seen = ~_beside(hidden)
+    if bool((seen & (slices == k)).any()):
+        hidden |= _beside(hidden & (reach > _MIXED + 0.5)) & (slices <= k)
+    else:
+        seen = ~hidden
+    y, x = nearest_source_of(hidden, seen)
+    soft = blur(torch.cat([light * seen, seen[None]]), float(reach.max()) / 2, "gaussian")
+    whole, width = light.clone(), reach.clone()
+    whole[:, hidden] = soft[:-1, y, x] / soft[-1, y, x]
+    width[hidden], member[hidden] = reach[y, x], member[y, x]
+    return whole, width, member
+
+
+def _beside(mask: Tensor) -> Tensor:
+    """Pixels of bool (H, W) and those so near that an antialiased outline mixes them in."""
+    return F.max_pool2d(mask[None].float(), 2 * _MIXED + 1, 1, _MIXED)[0] > 0
 
 
 def _scatter(light: Tensor, reach: Tensor, kind: str) -> Tensor:

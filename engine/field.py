@@ -15,10 +15,11 @@ from .ops import distance as exact
 from .ops.anchors import as_points, box_mask, distance_to_points, points_mask
 from .ops.checks import InputError
 from .ops.combine import COMBINE_MODES, combine
-from .ops.depth import farness, sky_of
+from .ops.depth import farness, fit_to, sky_of
 from .ops.falloff import falloff as shape_ramp
 from .ops.fields import (
     as_field,
+    as_images,
     as_mask,
     as_planes,
     check_choice,
@@ -71,7 +72,7 @@ def distance_from(
     cheapest way over the grid of 8 neighbours, on which a pixel costs 1 + image_cost * |gradient of
     the image in Oklab| + depth_cost * |gradient of the depth over its range|, so that an edge of
     contrast k is image_cost * k pixels wide and distance doesn't leak over it. image (B, H, W, 3 or
-    4), depth (B, H, W): of the anchor's size; points are then taken to their pixel.
+    4): of the anchor's size; depth (B, h, w): of its shape. Points are then taken to their pixel.
     Where there is nothing to measure to, +-inf. Raises InputError for an anchor of no known form,
     a box outside the picture, points with a side other than "outside", sizes that don't match.
     """
@@ -130,16 +131,7 @@ def field_from_distance(
     STEEPEST[falloff] * (1 - default_outside) / ramp length in pixels.
     Raises InputError where `distance_from` does, and for radii out of order.
     """
-    where = "Field from Distance"
-    check_number(f"{where}: inner_radius", inner_radius, 0)
-    check_number(f"{where}: outer_radius", outer_radius, 0)
-    check_number(f"{where}: default_outside", default_outside, 0, 1)
-    check_choice(f"{where}: units", units, UNITS)
-    if side != "signed" and outer_radius < inner_radius:
-        raise InputError(
-            f"{where}: outer_radius ({outer_radius:g}) is less than inner_radius "
-            f"({inner_radius:g}). Make it at least as large."
-        )
+    _check_reach(side, inner_radius, outer_radius, units)
     distance = distance_from(
         anchor,
         size=size,
@@ -149,12 +141,56 @@ def field_from_distance(
         depth=depth,
         depth_cost=depth_cost,
     )
+    return strength_at(
+        distance,
+        side=side,
+        inner_radius=inner_radius,
+        outer_radius=outer_radius,
+        units=units,
+        falloff=falloff,
+        gamma=gamma,
+        default_outside=default_outside,
+        invert=invert,
+    )
+
+
+def strength_at(
+    distance: Tensor,
+    *,
+    side: str = "outside",
+    inner_radius: float = 0.0,
+    outer_radius: float = 100.0,
+    units: str = "px",
+    falloff: str = "smoothstep",
+    gamma: float = 1.0,
+    default_outside: float = 0.0,
+    invert: bool = False,
+) -> Tensor:
+    """`field_from_distance` of a distance that is known: float32 (B, H, W) in [0, 1].
+
+    distance: float32 (B, H, W), pixels, as `distance_from` with the same `side` gives it.
+    """
+    _check_reach(side, inner_radius, outer_radius, units)
+    check_number("Field from Distance: default_outside", default_outside, 0, 1)
     scale = min(distance.shape[-2:]) / 100 if units == "percent" else 1.0
     place = _place(distance, side, inner_radius * scale, outer_radius * scale)
     strength = shape_ramp(place, falloff, gamma)
     if default_outside > 0:
         strength = (default_outside + (1 - default_outside) * strength).clamp_(max=1)
     return 1 - strength if invert else strength
+
+
+def _check_reach(side: str, inner_radius: float, outer_radius: float, units: str) -> None:
+    where = "Field from Distance"
+    check_choice(f"{where}: side", side, SIDES)
+    check_number(f"{where}: inner_radius", inner_radius, 0)
+    check_number(f"{where}: outer_radius", outer_radius, 0)
+    check_choice(f"{where}: units", units, UNITS)
+    if side != "signed" and outer_radius < inner_radius:
+        raise InputError(
+            f"{where}: outer_radius ({outer_radius:g}) is less than inner_radius "
+            f"({inner_radius:g}). Make it at least as large."
+        )
 
 
 def field_from_depth(
@@ -178,6 +214,7 @@ def field_from_depth(
     sky_strength: float | None = None,
     holes: str = "nearest",
     zero_is_hole: bool | None = None,
+    image: Tensor | None = None,
 ) -> Tensor:
     """Strength by depth: float32 (B, H, W) in [0, 1].
 
@@ -200,8 +237,11 @@ def field_from_depth(
     full from near to far, none a feather beyond; a feather of 0 is a hard edge. `focus`, where
     given, stands for near = focus - range / 2 and far = focus + range / 2. All in units of z.
     invert: 1 minus that, sky_strength excepted.
+    image: (B, H, W, 3 or 4) sRGB, the picture: z comes to its size before strength is made of it,
+    where it is smaller along the picture's edges (joint bilateral upsampling), so that a soft small
+    depth map doesn't smear strength over outlines.
     Raises InputError for an unknown choice, near > far, a negative feather, a batch that doesn't
-    fit.
+    fit, an image of another shape (width / height more than 3 % off).
     """
     values = as_planes(depth, "Field from Depth: depth")
     heavens = sky_of(values, _sky_mask(sky, values), near_is)
@@ -216,6 +256,11 @@ def field_from_depth(
         zero_is_hole=zero_is_hole,
         sky=heavens,
     )
+    if image is not None:
+        images = as_images(image, "Field from Depth: image")
+        size = (images.shape[1], images.shape[2])
+        z = fit_to(z, size, "Field from Depth", images)
+        heavens = fit_to(heavens.to(z), size, "Field from Depth", images) > 0.5
     if focus is not None:
         check_number("Field from Depth: range", range, 0)
         near, far = focus - range / 2, focus + range / 2

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, srgb_to_linear
-from .ops.depth import nearness
+from .ops.depth import fit_to, nearness
 from .ops.fields import (
     as_field,
     as_images,
@@ -55,7 +55,7 @@ def relight_by_field(
     size = (images.shape[1], images.shape[2])
     strengths = resize_field(strengths, size)
     if depth is not None:
-        near = resize_field(nearness(depth, near_is, where), size)
+        near = fit_to(nearness(depth, near_is, where), size, where, images)
         facing = normals_from_depth(near, relief=relief)
     else:
         assert normals is not None

@@ -45,14 +45,20 @@ class FieldCurve(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, field: Tensor, curve: Any = None, **settings: Any) -> io.NodeOutput:
-        drawn = {} if curve is None else {"table": _table(curve)}
+        drawn = {} if curve is None else _drawn(curve)
         return io.NodeOutput(for_user(curve_field(for_work(field), **drawn, **settings)))
 
 
-def _table(curve: Any) -> Any:
-    from comfy_api.input import CurveInput
+def _drawn(curve: Any) -> dict[str, Any]:
+    """A CURVE as `curve_field` takes it: its points, or a table of a kind that core adds later."""
+    from comfy_api.input import CurveInput, LinearCurve, MonotoneCubicCurve
 
-    return CurveInput.from_raw(curve).to_lut(_LUT)
+    held = CurveInput.from_raw(curve)
+    if isinstance(held, MonotoneCubicCurve):
+        return {"points": held.points}
+    if isinstance(held, LinearCurve):
+        return {"points": held.points, "interpolation": "linear"}
+    return {"table": held.to_lut(_LUT)}
 
 
 class SnapField(io.ComfyNode):

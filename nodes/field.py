@@ -9,11 +9,12 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine import InputError, Regions, combine_fields, field_from_depth, field_from_distance
+from ..engine import InputError, Regions, combine_fields, field_from_depth
 from ..engine.exchange import from_boxes
-from ..engine.field import SIDES, UNITS, depth_levels, distance_from
+from ..engine.field import SIDES, UNITS, depth_levels, distance_from, strength_at
 from ..engine.ops.combine import COMBINE_MODES
 from ..engine.ops.depth import HOLES, MEASURES, SPANS
+from ..engine.ops.resize import resize_nearest
 from .boxes import boxes_by_frame
 from .inputs import (
     choice,
@@ -115,6 +116,14 @@ class FieldFromDepth(io.ComfyNode):
                     tooltip="Pixels without usable depth: as the nearest with one, near, or far.",
                     advanced=True,
                 ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip=(
+                        "The picture. The field gets its size; a smaller depth map is brought up "
+                        "along its edges."
+                    ),
+                ),
             ],
             outputs=[field_output()],
         )
@@ -138,6 +147,7 @@ class FieldFromDepth(io.ComfyNode):
         clip_percent: float,
         sky: str,
         holes: str,
+        image: Tensor | None = None,
     ) -> io.NodeOutput:
         values, heavens, drawn = depth_from(depth, near_is)
         chosen = {key: number for key, number in band.items() if key != "band"}
@@ -157,6 +167,7 @@ class FieldFromDepth(io.ComfyNode):
             sky=None if heavens is None else for_work(heavens),
             sky_strength=SKIES[sky],
             holes=holes,
+            image=None if image is None else for_work(image),
         )
         _warn_of_bands(values, field)
         return io.NodeOutput(for_user(field))
@@ -194,7 +205,8 @@ def depth_from(depth: Tensor | dict[str, Any], near_is: str) -> tuple[Tensor, Te
 
 
 def _warn_of_bands(depth: Tensor, field: Tensor) -> None:
-    fewest, jump = depth_levels(depth, field.to(depth.device))
+    seen = resize_nearest(field.to(depth.device), (int(depth.shape[-2]), int(depth.shape[-1])))
+    fewest, jump = depth_levels(depth, seen)
     if fewest <= 256 and jump > _BANDS_FROM:
         logging.warning(
             "Field from Depth: the depth map has only %d levels, and the strength jumps by %.0f %% "
@@ -322,10 +334,10 @@ class FieldFromDistance(io.ComfyNode):
             # One batch of masks goes in whole, other anchors image by image.
             guide = guides if len(source) == 1 else _frame_of(guides, i, len(source))
             way = {"size": size, "side": side, **guide}
-            fields.append(
-                field_from_distance(part, **way, **reach, **look, default_outside=default_outside)
-            )
             raw.append(distance_from(part, **way))
+            fields.append(
+                strength_at(raw[-1], side=side, **reach, **look, default_outside=default_outside)
+            )
         return io.NodeOutput(for_user(torch.cat(fields)), for_user(torch.cat(raw)))
 
 

@@ -9,7 +9,9 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..engine.ops.fields import as_field, as_images, common_batch
-from ..engine.preview import draw_field, draw_regions
+from ..engine.preview import draw_field, draw_regions, strengths_at
+from .inputs import text
+from .points import POINTS_FORM, read_points
 from .types import Progress, for_user, frame_of, named, regions_from, regions_input
 
 
@@ -114,8 +116,18 @@ class PreviewField(io.ComfyNode):
                     default=False,
                     tooltip="Stripe where the strength is exactly 0 or 1, so cut off.",
                 ),
+                text(
+                    "probe",
+                    f"Writes the strength at these pixels: {POINTS_FORM}.",
+                    optional=True,
+                ),
             ],
-            outputs=[io.Image.Output(display_name="image", tooltip="The heat map.")],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The heat map."),
+                io.String.Output(
+                    display_name="probed", tooltip="The strength at each probe, a line for each."
+                ),
+            ],
         )
 
     @classmethod
@@ -127,19 +139,26 @@ class PreviewField(io.ComfyNode):
         contours: int,
         zebra: bool,
         image: Tensor | None = None,
+        probe: str = "",
     ) -> io.NodeOutput:
         fields = as_field(field)
         pictures = None if image is None else as_images(image)
+        points = read_points(probe, "probe")
         counts = {"fields": len(fields), "images": 1 if pictures is None else len(pictures)}
-        drawn = [
-            draw_field(
-                frame_of(fields, i),
-                None if pictures is None else frame_of(pictures, i),
-                opacity=opacity,
-                contours=contours,
-                zebra=zebra,
+        drawn, probed = [], []
+        for i in range(common_batch("fields and images", counts)):
+            plane = frame_of(fields, i)
+            drawn.append(
+                draw_field(
+                    plane,
+                    None if pictures is None else frame_of(pictures, i),
+                    opacity=opacity,
+                    contours=contours,
+                    zebra=zebra,
+                    probes=points,
+                )
             )
-            for i in range(common_batch("fields and images", counts))
-        ]
+            values = zip(points, strengths_at(plane, points), strict=True)
+            probed += [f"{x:g}, {y:g}: {value:.4f}" for (x, y), value in values]
         batch = for_user(torch.stack(drawn))
-        return io.NodeOutput(batch, ui=ui.PreviewImage(batch, cls=cls))
+        return io.NodeOutput(batch, "\n".join(probed), ui=ui.PreviewImage(batch, cls=cls))

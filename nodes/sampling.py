@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.samplers
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..engine import InputError
 from ..engine.sampling import (
     denoise_mask,
     regional_weights,
@@ -14,7 +16,7 @@ from ..engine.sampling import (
     schedule_thresholds,
     split_field,
 )
-from .inputs import field_input, pixels, switch
+from .inputs import choice, field_input, pixels, switch, unit, whole
 from .types import for_user, for_work, named
 
 
@@ -34,9 +36,22 @@ class FieldToDenoiseMask(io.ComfyNode):
                 field_input(),
                 io.Model.Input("model", tooltip="The model that will sample."),
                 io.Sigmas.Input(
-                    "sigmas", tooltip="The schedule that will be sampled, from any scheduler node."
+                    "sigmas",
+                    optional=True,
+                    tooltip=(
+                        "The schedule that will be sampled, from any scheduler node. Without it "
+                        "steps, scheduler and denoise say which."
+                    ),
                 ),
                 io.Latent.Input("latent", tooltip="What will be sampled; it says the size."),
+                whole("steps", 20, 1, 10000, "As in KSampler; without sigmas.", optional=True),
+                choice(
+                    "scheduler",
+                    comfy.samplers.SCHEDULER_NAMES,
+                    "As in KSampler; without sigmas.",
+                    optional=True,
+                ),
+                unit("denoise", 1, "As in KSampler; without sigmas.", optional=True),
             ],
             outputs=[
                 io.Mask.Output(
@@ -50,13 +65,33 @@ class FieldToDenoiseMask(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, field: Tensor, model: Any, sigmas: Tensor, latent: Any) -> io.NodeOutput:
+    def execute(
+        cls,
+        field: Tensor,
+        model: Any,
+        latent: Any,
+        sigmas: Tensor | None = None,
+        steps: int = 20,
+        scheduler: str = "simple",
+        denoise: float = 1.0,
+    ) -> io.NodeOutput:
         sampling = model.get_model_object("model_sampling")
+        if sigmas is None:
+            sigmas = _sigmas_of(sampling, steps, scheduler, denoise)
         cuts = schedule_thresholds(sigmas, sampling.timestep, float(sampling.sigma_min))
         mask = denoise_mask(on_latent(field, latent, model), cuts)
         masked = dict(latent)
         masked["noise_mask"] = mask.reshape(-1, 1, *mask.shape[-2:])
         return io.NodeOutput(for_user(mask), masked)
+
+
+def _sigmas_of(sampling: Any, steps: int, scheduler: str, denoise: float) -> Tensor:
+    """The schedule that KSampler takes: the last `steps` of steps / denoise."""
+    if denoise <= 0:
+        raise InputError("denoise is 0, so nothing is sampled. Raise it.")
+    whole_run = steps if denoise >= 1 else int(steps / denoise)
+    sigmas: Tensor = comfy.samplers.calculate_sigmas(sampling, scheduler, whole_run)
+    return sigmas[-(steps + 1) :].cpu()
 
 
 def on_latent(field: Tensor, latent: Any, model: Any = None) -> Tensor:

@@ -9,13 +9,17 @@ from torch import Tensor
 
 from .checks import InputError
 from .distance import nearest_source
-from .fields import as_planes, check_choice, check_number
+from .fields import as_planes, check_choice, check_number, common_batch, frame
+from .geodesic import oklab_planes
+from .guided import upsample_along
 from .quantile import quantile, ranks
+from .resize import resize_field
 
 NEAR_IS = ("white", "black")
 MEASURES = ("linear", "disparity", "log", "rank")
 SPANS = ("frame", "batch", "range")
 HOLES = ("nearest", "near", "far")
+_SAME_ASPECT = 0.03
 
 
 def farness(
@@ -75,6 +79,38 @@ def nearness(depth: Tensor, near_is: str, where: str) -> Tensor:
     low = torch.where(known, values, torch.inf).amin((1, 2), keepdim=True)
     high = torch.where(known, values, -torch.inf).amax((1, 2), keepdim=True)
     return torch.where(known, (values - low) / (high - low).clamp(min=1e-12), 0.0)
+
+
+def fit_to(
+    planes: Tensor, size: tuple[int, int], where: str, images: Tensor | None = None
+) -> Tensor:
+    """A map of depth at the size (H, W) of the picture it belongs to: float32 (B, H, W).
+
+    planes: float32 (B, h, w), finite. A smaller one is brought up along the edges of `images`
+    (B, H, W, 3 or 4), sRGB, where given; else, and where it is larger, as any field is resized.
+    where: for errors. Raises InputError where width / height differs by more than 3 %, which
+    depth networks need to round to their tiles, and where batches don't fit.
+    """
+    height, width = planes.shape[1:]
+    if (height, width) == size:
+        return planes
+    check_shape(where, (height, width), size)
+    if images is None or height > size[0] or width > size[1]:
+        return resize_field(planes, size)
+    count = common_batch(where, {"depth": planes.shape[0], "image": images.shape[0]})
+    guides = [oklab_planes(picture) for picture in images]
+    return torch.stack(
+        [upsample_along(frame(planes, i), guides[min(i, len(guides) - 1)]) for i in range(count)]
+    )
+
+
+def check_shape(where: str, depth: tuple[int, int], picture: tuple[int, int]) -> None:
+    """Raises InputError where the two sizes (H, W) differ in width / height by more than 3 %."""
+    if abs(math.log(depth[1] / depth[0] * picture[0] / picture[1])) > _SAME_ASPECT:
+        raise InputError(
+            f"{where}: a depth of {depth[1]} x {depth[0]} pixels doesn't have the shape of a "
+            f"picture of {picture[1]} x {picture[0]}. Use the depth of this picture."
+        )
 
 
 def _each(batch: Tensor) -> list[slice]:

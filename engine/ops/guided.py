@@ -1,11 +1,14 @@
-"""Guided filter: a map smoothed so that its edges fall on those of a picture."""
+"""Guided filter and upsampling: a map whose edges fall on those of a picture."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from .resize import resize_area
+
 _PIXELS_AT_ONCE = 1 << 20
+_UNLIKE = 1e-6
 
 
 def guided_filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
@@ -58,3 +61,43 @@ def _filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor
     offset = mean_p - (slope * mean_i).sum(0)
     fitted = (box_mean(slope, radius) * i).sum(0) + box_mean(offset, radius)
     return fitted.to(plane.dtype)
+
+
+def upsample_along(plane: Tensor, guide: Tensor, contrast: float = 0.03) -> Tensor:
+    """Bring (h, w) to the size of a guide (C, H, W), its edges onto the guide's: float32 (H, W).
+
+    A pixel is a mean of the 3 x 3 samples around it, with quadratic B-spline weights times
+    exp(-|d|^2 / (2 contrast^2)), d the difference of the guide at the pixel from its mean over the
+    sample's area. So values stay within those of the samples, and change without a seam where the
+    guide is smooth. Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
+    """
+    height, width = guide.shape[1:]
+    coarse = resize_area(guide, (plane.shape[0], plane.shape[1]))
+    down, across = _taps(plane.shape[0], height, plane), _taps(plane.shape[1], width, plane)
+    out = torch.empty((height, width), device=plane.device)
+    rows = max(1, (_PIXELS_AT_ONCE >> 4) // width)
+    for top in range(0, height, rows):
+        part = slice(top, top + rows)
+        fine = guide[:, part].to(torch.float32)
+        total, weight = torch.zeros_like(fine[0]), torch.zeros_like(fine[0])
+        for y, share_y in down:
+            for x, share_x in across:
+                off = (coarse[:, y[part]][:, :, x] - fine).square_().sum(0)
+                alike = off.mul_(-0.5 / contrast**2).exp_().add_(_UNLIKE)
+                share = alike.mul_(share_y[part, None] * share_x)
+                weight += share
+                total += share * plane[y[part]][:, x]
+        out[part] = total / weight
+    return out.clamp_(plane.min(), plane.max())
+
+
+def _taps(samples: int, pixels: int, like: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Three neighbouring samples of each pixel, int64 (pixels,), and the weight of each."""
+    at = (torch.arange(pixels, device=like.device) + 0.5) * (samples / pixels) - 0.5
+    middle = at.round()
+    off = at - middle
+    weights = ((0.5 - off).square() / 2, 0.75 - off.square(), (0.5 + off).square() / 2)
+    return [
+        ((middle + step).long().clamp_(0, samples - 1), weights[step + 1].to(torch.float32))
+        for step in (-1, 0, 1)
+    ]

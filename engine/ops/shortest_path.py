@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
+from .depth import fit_to
 from .fields import as_images, as_planes, common_batch, frame
 from .geodesic import oklab_planes
 
@@ -72,25 +73,30 @@ def way_cost(
     """Cost of each pixel of the way, float32 (B, H, W), at least 1.
 
     mask: (B, H, W), for its size. image: (B, H, W, 3 or 4) sRGB, compared in Oklab; depth:
-    (B, H, W), over its range, unknown = farthest. The costs are per unit of contrast.
+    (B, h, w), over its range, unknown = farthest, brought to the same size. The costs are per unit
+    of contrast.
     """
-    guides: dict[str, tuple[Tensor, float]] = {}
-    if image is not None:
-        guides["image"] = as_images(image, "Field from Distance: image"), image_cost
-    if depth is not None:
-        guides["depth"] = as_planes(depth, "Field from Distance: depth")[..., None], depth_cost
-    counts = {"anchor": mask.shape[0]} | {name: g.shape[0] for name, (g, _) in guides.items()}
-    cost = torch.ones((common_batch("Field from Distance", counts), *mask.shape[1:]))
-    for name, (guide, dear) in guides.items():
-        if guide.shape[1:3] != mask.shape[1:]:
-            raise InputError(
-                f"Field from Distance: the anchor is {mask.shape[2]} x {mask.shape[1]} pixels but "
-                f"the {name} {guide.shape[2]} x {guide.shape[1]}. Resize one to the other."
-            )
-        for i in range(cost.shape[0]):
-            plane = frame(guide, i)
-            lab = oklab_planes(plane) if name == "image" else _over_range(plane[..., 0])[None]
-            cost[i] += contrast_cost(lab, dear).to(cost)
+    where = "Field from Distance"
+    images = None if image is None else as_images(image, f"{where}: image")
+    planes = None if depth is None else as_planes(depth, f"{where}: depth")
+    counts = {"anchor": mask.shape[0]}
+    counts |= {} if images is None else {"image": images.shape[0]}
+    counts |= {} if planes is None else {"depth": planes.shape[0]}
+    size = (mask.shape[1], mask.shape[2])
+    if images is not None and tuple(images.shape[1:3]) != size:
+        raise InputError(
+            f"{where}: the anchor is {size[1]} x {size[0]} pixels but the image "
+            f"{images.shape[2]} x {images.shape[1]}. Resize one to the other."
+        )
+    cost = torch.ones((common_batch(where, counts), *size), device=mask.device)
+    for i in range(cost.shape[0]):
+        picture = None if images is None else frame(images, i)
+        if picture is not None:
+            cost[i] += contrast_cost(oklab_planes(picture), image_cost).to(cost)
+        if planes is not None:
+            far = _over_range(frame(planes, i))[None]
+            fitted = fit_to(far, size, where, None if picture is None else picture[None])
+            cost[i] += contrast_cost(fitted, depth_cost).to(cost)
     return cost
 
 

@@ -1,5 +1,12 @@
 """Pictures of regions and fields, for a person to judge them by."""
 
-from .draw import colour_labels, contact_sheet, draw_field, draw_regions, topmost
+from .draw import colour_labels, contact_sheet, draw_field, draw_regions, strengths_at, topmost
 
-__all__ = ["colour_labels", "contact_sheet", "draw_field", "draw_regions", "topmost"]
+__all__ = [
+    "colour_labels",
+    "contact_sheet",
+    "draw_field",
+    "draw_regions",
+    "strengths_at",
+    "topmost",
+]

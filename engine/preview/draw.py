@@ -95,14 +95,16 @@ def draw_field(
     opacity: float = 0.75,
     contours: int = 0,
     zebra: bool = False,
+    probes: Sequence[tuple[float, float]] = (),
 ) -> Tensor:
     """A heat map of a field, alone or over its image; returns float32 (H, W, 3) in [0, 1].
 
     field: float (H, W); values outside [0, 1] are clamped. image: float (H, W, 3 or 4); without
     it the heat map is opaque. contours: number of lines, at even strengths between 0 and 1.
     zebra: stripe where the field is cut off, that is 0 or less (dark) or 1 or more (light).
+    probes: points x, y in pixels, each ringed, with the strength there written beside it.
 
-    Raises InputError when sizes differ or a setting is out of range.
+    Raises InputError when sizes differ, a setting is out of range or a probe is outside.
     """
     if field.ndim != 2 or not field.is_floating_point():
         raise InputError(
@@ -129,7 +131,24 @@ def draw_field(
         picture = _stripe(picture, strength >= 1, 0.6, dark)
     if contours:
         picture = _contour(picture, strength, contours)
-    return picture.clamp(0, 1)
+    return _probe(picture, field, probes).clamp(0, 1)
+
+
+def strengths_at(field: Tensor, points: Sequence[tuple[float, float]]) -> list[float]:
+    """The values of a field (H, W) at the pixels nearest to points (x, y).
+
+    Raises InputError for a point outside.
+    """
+    height, width = field.shape
+    values = []
+    for x, y in points:
+        if not (0 <= round(x) < width and 0 <= round(y) < height):
+            raise InputError(
+                f"Preview: the probe {x:g}, {y:g} is outside the field of {width} x {height} "
+                "pixels."
+            )
+        values.append(float(field[round(y), round(x)]))
+    return values
 
 
 def contact_sheet(
@@ -232,6 +251,24 @@ def _contour(picture: Tensor, strength: Tensor, count: int) -> Tensor:
     line[1:] |= band[1:] != band[:-1]
     ink = (strength < 0.5).to(picture.dtype)[..., None].expand_as(picture)
     return torch.where(line[..., None], torch.lerp(picture, ink, 0.8), picture)
+
+
+def _probe(picture: Tensor, field: Tensor, points: Sequence[tuple[float, float]]) -> Tensor:
+    """Rings at points, white on black, and what the field is there."""
+    if not points:
+        return picture
+    height, width = field.shape
+    size = _letter_size((height, width))
+    y = torch.arange(height, device=picture.device)[:, None]
+    x = torch.arange(width, device=picture.device)
+    words: list[Word] = []
+    for (at_x, at_y), value in zip(points, strengths_at(field, points), strict=True):
+        away = torch.hypot(x - float(round(at_x)), y - float(round(at_y)))
+        for reach, ink in ((size / 2, 0.0), (size / 2 - 1.5, 1.0)):
+            ring = (reach - away).clamp(0, 1) * (away - reach + 2.5).clamp(0, 1)
+            picture = torch.lerp(picture, torch.full_like(picture, ink), ring[..., None])
+        words.append((at_x, at_y - size * 1.2, f"{value:.3f}"))
+    return letter(picture, words, size)
 
 
 def _resize_to(picture: Tensor, width: int) -> Tensor:

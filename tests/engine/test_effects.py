@@ -204,6 +204,33 @@ def test_a_blurred_foreground_spreads_over_a_sharp_background():
     assert float(out[0, 30, 57, 0]) < 0.01
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_a_blurred_foreground_fades_on_both_sides_of_its_outline(kind):
+    image, field, near = subject_on_ground()
+    out = blur_by_field(image, 1 - field, radius=10, kind=kind, depth=near)
+    light = srgb_to_linear(out)[0, 30, :, 0]
+    assert float(light.diff().abs().max()) < 0.1  # a Gaussian this wide rises by at most 0.08
+    assert float(light[20]) == pytest.approx(0.5, abs=0.1)
+    assert float(light[30]) > 0.9
+
+
+def test_an_antialiased_outline_of_depth_leaves_no_sharp_line():
+    image, _, near = subject_on_ground()
+    image[:, 19, 19:41], near[:, 19, 19:41] = 0.8, 0.5
+    front = (near > 0.6).float()
+    out = blur_by_field(image, front, radius=10, depth=near)
+    assert bool((out[0, 5:30, 30, 0].diff() >= -1e-4).all()), "it rises all the way in"
+
+
+def test_with_depth_too_field_zero_is_kept_bit_for_bit_beside_a_blur_at_the_same_depth():
+    image = picture(0).repeat(1, 2, 2, 1)
+    field = torch.zeros(1, *image.shape[1:3])
+    field[:, :, 10:] = 1
+    out = blur_by_field(image, field, radius=6, depth=torch.ones_like(field))
+    assert torch.equal(out[:, :, :10], image[:, :, :10])
+    assert not torch.equal(out[:, :, 10:], image[:, :, 10:])
+
+
 def test_depth_may_have_black_as_near():
     image, field, near = subject_on_ground()
     white = blur_by_field(image, 1 - field, radius=10, depth=near)

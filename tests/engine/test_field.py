@@ -20,6 +20,7 @@ from region_fields.engine import (
 from region_fields.engine.field import depth_levels, distance_from
 from region_fields.engine.ops.combine import COMBINE_MODES
 from region_fields.engine.ops.falloff import FALLOFFS, STEEPEST
+from region_fields.engine.ops.resize import resize_field
 from scipy.ndimage import distance_transform_edt
 
 SIDES = ["outside", "inside", "signed"]
@@ -483,6 +484,83 @@ def test_an_eight_bit_depth_over_a_narrow_range_is_seen_to_band():
 def test_a_wrong_depth_option_is_named(options, message):
     with pytest.raises(InputError, match=message):
         field_from_depth(torch.rand(2, 4, 4), **options)
+
+
+# depth of another size
+
+
+def small(plane, step):
+    """A depth map (H, W) as a network gives it, 1 / step as large."""
+    size = (plane.shape[0] // step, plane.shape[1] // step)
+    resized = torch.nn.functional.interpolate(
+        plane[None, None], size, mode="bilinear", antialias=True
+    )
+    return resized[0]
+
+
+@pytest.mark.parametrize("step", [2, 4, 8])
+def test_a_small_depth_map_follows_the_outlines_of_its_picture(scene, step):
+    look = {"near_is": "black", "near": 0, "far": 0, "far_feather": 1, "falloff": "linear"}
+    wanted = field_from_depth(scene.depth, **look)
+    low = small(scene.depth, step)
+    guided = field_from_depth(low, **look, image=scene.image[None])
+    plain = resize_field(field_from_depth(low, **look), wanted.shape[1:])
+    off, smeared = ((f - wanted).square().mean().sqrt() for f in (guided, plain))
+    assert guided.shape == wanted.shape
+    assert float(off) < 0.75 * float(smeared)
+
+
+def test_without_edges_a_small_depth_map_comes_up_smoothly_and_in_range():
+    low = torch.linspace(1, 3, 12).expand(1, 8, 12)
+    look = {"near_is": "black", "near": 0, "far": 0, "far_feather": 1, "falloff": "linear"}
+    up = field_from_depth(low, **look, image=torch.full((1, 64, 96, 3), 0.4))
+    assert up.shape == (1, 64, 96)
+    assert bool((up.diff(dim=2) <= 1e-6).all())
+    assert float(up.diff(dim=2).abs().max()) < 1.5 / 96
+    assert float(up.min()) >= 0
+    assert float(up.max()) <= 1
+
+
+def test_a_large_depth_map_comes_down_to_its_picture(scene):
+    image = resize_field(scene.image.movedim(-1, 0), (160, 240)).movedim(0, -1)[None]
+    field = field_from_depth(scene.depth, near_is="black", image=image)
+    assert field.shape == (1, 160, 240)
+
+
+def test_sky_comes_up_with_its_depth():
+    low = torch.full((1, 8, 12), 2.0)
+    low[:, :4] = torch.inf
+    image = torch.zeros(1, 32, 48, 3)
+    image[:, :16] = 1
+    field = field_from_depth(low, near_is="black", sky_strength=0.25, image=image)
+    assert bool((field[:, :16] == 0.25).all())
+    assert bool((field[:, 16:] == 1).all())
+
+
+def test_depth_of_another_shape_is_named():
+    with pytest.raises(InputError, match=r"12 x 8 pixels .* 40 x 40"):
+        field_from_depth(torch.rand(1, 8, 12), image=torch.rand(1, 40, 40, 3))
+    with pytest.raises(InputError, match="2 x depth but 3 x image"):
+        field_from_depth(torch.rand(2, 8, 8), image=torch.rand(3, 40, 40, 3))
+
+
+def test_a_batch_of_small_depth_maps_gives_what_single_ones_give():
+    depth, image = torch.rand(2, 6, 9), torch.rand(2, 24, 36, 3)
+    both = field_from_depth(depth, image=image)
+    for i in range(2):
+        assert torch.equal(both[i : i + 1], field_from_depth(depth[i], image=image[i]))
+
+
+def test_a_way_round_depth_takes_a_small_depth_map():
+    mask = torch.zeros(1, 24, 36, dtype=torch.bool)
+    mask[:, 10, 4] = True
+    depth = torch.ones(1, 6, 9)
+    depth[:, :, 5:] = 2
+    away = distance_from(mask, depth=depth)
+    assert away.shape == (1, 24, 36)
+    assert float(away[0, 10, 34]) > 400
+    with pytest.raises(InputError, match="shape"):
+        distance_from(mask, depth=torch.ones(1, 9, 9))
 
 
 # combination

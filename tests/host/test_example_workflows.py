@@ -13,19 +13,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from comfy_browser import FrontEnd
 from comfy_server import Host
 from PIL import Image
 from region_fields import engine
 from region_fields.engine import preview
+from region_fields.engine.blur import blur_by_field
+from region_fields.engine.edit import fill_holes, remove_specks
+from region_fields.engine.grade import grade_by_field
+from region_fields.engine.relight import relight_by_field
 from region_fields.engine.sam2.prompt_forms import ask
 from region_fields.engine.sam2.prompts import predict_prompts
 from torch import Tensor
+from without_model import leading_to, with_stand_ins
 
 pytestmark = [pytest.mark.host, pytest.mark.browser, pytest.mark.slow]
 
 FOLDER = Path(__file__).resolve().parents[2] / "example_workflows"
 FILES = sorted(FOLDER.glob("*.json"))
+SAMPLED = [path for path in FILES if "CheckpointLoaderSimple" in path.read_text()]
+WHOLE = [path for path in FILES if path not in SAMPLED]
 
 
 class Engine:
@@ -112,13 +120,16 @@ class Engine:
 
     def RegionFields_FieldFromDepth(self, depth: Tensor, **values: Any) -> tuple:  # noqa: N802
         band = {k.removeprefix("band."): v for k, v in values.items() if k.startswith("band.")}
+        picture = values.pop("image", None)
         limits = (values.pop("range_low"), values.pop("range_high"))
         assert values.pop("near_is") == "auto"
         assert values.pop("sky") == "as the farthest"
         rest = {k: v for k, v in values.items() if not k.startswith("band")}
         plane = depth[..., :3].mean(-1)
         return (
-            engine.field_from_depth(plane, near_is="white", value_range=limits, **band, **rest),
+            engine.field_from_depth(
+                plane, near_is="white", value_range=limits, image=picture, **band, **rest
+            ),
         )
 
     def RegionFields_CombineFields(self, **values: Any) -> tuple:  # noqa: N802
@@ -134,16 +145,38 @@ class Engine:
         return (preview.draw_regions(image[0], regions, **values)[None],)
 
     def RegionFields_PreviewField(  # noqa: N802
-        self, field: Tensor, image: Tensor, **values: Any
+        self, field: Tensor, image: Tensor, probe: str = "", **values: Any
     ) -> tuple:
-        return (preview.draw_field(field[0], image[0], **values)[None],)
+        points = [tuple(float(number) for number in probe.split(","))] if probe else []
+        return (preview.draw_field(field[0], image[0], probes=points, **values)[None],)
+
+    def RegionFields_CleanRegions(  # noqa: N802
+        self, regions: Any, holes: int, specks: int
+    ) -> tuple:
+        return (remove_specks(fill_holes(regions, holes), specks),)
+
+    def RegionFields_BlurByField(self, depth: Tensor, **values: Any) -> tuple:  # noqa: N802
+        assert values.pop("near_is") == "auto"
+        return (blur_by_field(depth=depth[..., :3].mean(-1), near_is="white", **values),)
+
+    def RegionFields_RelightByField(  # noqa: N802
+        self, depth: Tensor, color: str, **values: Any
+    ) -> tuple:
+        assert values.pop("near_is") == "auto"
+        rgb = tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        plane = depth[..., :3].mean(-1)
+        return (relight_by_field(depth=plane, color=rgb, near_is="white", **values),)
+
+    def RegionFields_GradeByField(self, **values: Any) -> tuple:  # noqa: N802
+        return (grade_by_field(**values),)
 
 
 def test_there_are_example_workflows():
-    assert len(FILES) >= 3
+    assert len(WHOLE) >= 5
+    assert len(SAMPLED) >= 1
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
 def test_the_saved_file_runs_without_a_red_node_and_gives_what_the_engine_gives(
     front_end: FrontEnd, host: Host, path: Path, tmp_path: Path
 ):
@@ -161,6 +194,63 @@ def test_the_saved_file_runs_without_a_red_node_and_gives_what_the_engine_gives(
         assert float(off.mean()) < 1.5 / 255
         # A pixel on the very edge of a mask may fall to the other side on another torch.
         assert float((off > 2.5 / 255).float().mean()) < 0.002
+
+
+def nodes_of(prompt: dict[str, Any], kind: str) -> list[str]:
+    return [key for key, node in prompt.items() if node["class_type"] == kind]
+
+
+@pytest.mark.parametrize("path", SAMPLED, ids=lambda path: path.stem)
+def test_where_a_checkpoint_is_needed_only_its_loader_is_red_and_says_where_to_get_it(
+    front_end: FrontEnd, path: Path
+):
+    saved = json.loads(path.read_text())
+    front_end.open(saved)
+    assert set(front_end.red_nodes()) <= {"CheckpointLoaderSimple"}
+    (loader,) = [node for node in saved["nodes"] if node["type"] == "CheckpointLoaderSimple"]
+    (model,) = loader["properties"]["models"]
+    assert model["directory"] == "checkpoints"
+    assert model["name"] == loader["widgets_values"][0]
+    assert model["url"].endswith(model["name"])
+
+
+@pytest.mark.parametrize("path", SAMPLED, ids=lambda path: path.stem)
+def test_the_sampler_frees_each_pixel_for_its_share_of_the_steps(
+    front_end: FrontEnd, host: Host, path: Path, tmp_path: Path
+):
+    """The saved graph as far as it runs without weights, then core's Differential Diffusion."""
+    front_end.open(json.loads(path.read_text()))
+    prompt = front_end.prompt()
+    ((mask,), (sampler,)) = (
+        nodes_of(prompt, "RegionFields_FieldToDenoiseMask"),
+        nodes_of(prompt, "KSampler"),
+    )
+    run = with_stand_ins(leading_to(prompt, mask))
+    (model,) = nodes_of(run, "Probe_Model")
+    how = {name: prompt[sampler]["inputs"][name] for name in ("steps", "scheduler", "denoise")}
+    add_nodes(
+        run,
+        sigmas=("BasicScheduler", {"model": [model, 0], **how}),
+        free=(
+            "Probe_FreeSteps",
+            {"model": [model, 0], "sigmas": ["sigmas", 0], "mask": [mask, 0]},
+        ),
+        keep=("Probe_Keep", {"value": ["free", 0], "path": str(tmp_path / "free.pt")}),
+    )
+    host.run(run)
+    (free,) = torch.load(tmp_path / "free.pt", weights_only=True)
+    expected = Engine(prompt, lambda name: host.call("LoadImage", image=name)["IMAGE"])
+    (field,) = expected.outputs(prompt[mask]["inputs"]["field"][0])
+    wanted = torch.nn.functional.avg_pool2d(field, 8) * how["steps"]
+    assert free.shape == wanted.shape
+    assert float((free - wanted).abs().max()) <= 1
+    assert float(free.max()) == how["steps"]
+    # A schedule that ends on the model's least sigma frees even a mask of 0 in its last step.
+    assert len(free.unique()) >= how["steps"]
+
+
+def add_nodes(prompt: dict[str, Any], **nodes: tuple[str, dict[str, Any]]) -> None:
+    prompt |= {key: {"class_type": kind, "inputs": inputs} for key, (kind, inputs) in nodes.items()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import runpy
 
 import pytest
 import torch
-from comfy_server import Call, Host, Wire
+from comfy_server import Call, Checkout, Host, HostError, Wire
 
 pytestmark = pytest.mark.host
 
@@ -73,10 +73,40 @@ def test_smoothing_over_time_stills_a_flicker(host: Host):
     assert torch.equal(found["field"], steady)
 
 
-def test_a_curve_is_cores_curve(host: Host):
-    """The curve of core's Curve node, through ours, equals core's look-up."""
-    points = [[0.0, 0.2], [0.3, 0.9], [1.0, 0.4]]
-    field = torch.linspace(0, 1, 101).view(1, 1, -1)
+@pytest.mark.parametrize("denoise", [1.0, 0.6])
+def test_steps_and_scheduler_stand_for_the_sigmas_they_make(host: Host, denoise: float):
+    model = Call("Probe_Model", {"kind": "flow"})
+    how = {"scheduler": "karras", "steps": 13, "denoise": denoise}
+    sigmas = Call("BasicScheduler", {"model": model, **how})
+    field = torch.linspace(0, 1, 41).view(1, 1, -1).expand(1, 8, -1)
+    given = {
+        "field": field.repeat_interleave(8, 2).contiguous(),
+        "model": model,
+        "latent": Wire({"samples": torch.zeros(1, 4, 1, 41)}),
+    }
+    by_sigmas = host.call("RegionFields_FieldToDenoiseMask", **given, sigmas=sigmas)
+    by_steps = host.call("RegionFields_FieldToDenoiseMask", **given, **how)
+    assert torch.equal(by_steps["mask"], by_sigmas["mask"])
+    assert len(by_steps["mask"].unique()) > 13
+
+
+def test_nothing_to_denoise_is_named(host: Host):
+    with pytest.raises(HostError, match="denoise is 0"):
+        host.call(
+            "RegionFields_FieldToDenoiseMask",
+            field=torch.rand(1, 8, 8),
+            model=Call("Probe_Model", {"kind": "eps"}),
+            latent=Wire({"samples": torch.zeros(1, 4, 1, 1)}),
+            denoise=0.0,
+        )
+
+
+@pytest.mark.parametrize("interpolation", ["monotone_cubic", "linear"])
+def test_a_curve_is_cores_curve(host: Host, checkout: Checkout, interpolation: str):
+    """The curve of core's Curve node, through ours, is what core's own code makes of it."""
+    points = [[0.0, 0.2], [0.3, 0.9], [0.31, 0.1], [1.0, 0.4]]
+    raw = {"points": points, "interpolation": interpolation}
+    field = torch.rand(1, 50, 60, generator=torch.Generator().manual_seed(0))
     settings = {
         "preset": "none",
         "gamma": 1.0,
@@ -86,14 +116,46 @@ def test_a_curve_is_cores_curve(host: Host):
         "out_high": 1.0,
         "invert": False,
     }
-    raw = {"points": points, "interpolation": "linear"}
     found = host.call("RegionFields_FieldCurve", field=field, curve=Wire(raw), **settings)
-    expected = torch.tensor([_line(points, x) for x in field.flatten().tolist()])
-    assert torch.allclose(found["field"].flatten(), expected, atol=1e-3)
+    path = checkout.folder / "comfy_api" / "latest" / "_input" / "curve_types.py"
+    core = runpy.run_path(str(path))["CurveInput"].from_raw(raw)
+    expected = torch.from_numpy(core.interp_array(field.double().numpy())).float()
+    torch.testing.assert_close(found["field"], expected, rtol=0, atol=1.2e-7)
 
 
-def _line(points: list[list[float]], x: float) -> float:
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if x <= x1:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-    return points[-1][1]
+def test_a_field_from_depth_has_the_size_of_its_picture(host: Host):
+    depth = torch.rand(2, 6, 9)
+    found = host.call(
+        "RegionFields_FieldFromDepth",
+        depth=depth,
+        image=torch.rand(2, 24, 36, 3),
+        near_is="white",
+        band="near and far",
+        **{"band.near": 0.0, "band.far": 0.2},
+        near_feather=0.1,
+        far_feather=0.5,
+        falloff="linear",
+        gamma=1.0,
+        invert=False,
+        normalise="linear",
+        normalise_over="frame",
+        range_low=0.0,
+        range_high=1.0,
+        clip_percent=0.0,
+        sky="as the farthest",
+        holes="nearest",
+    )
+    assert found["field"].shape == (2, 24, 36)
+
+
+def test_a_probe_reads_the_field(host: Host):
+    field = torch.linspace(0, 1, 101)[None, None].repeat(1, 60, 1)
+    found = host.call(
+        "RegionFields_PreviewField",
+        field=field,
+        opacity=0.5,
+        contours=0,
+        zebra=False,
+        probe='[{"x": 25, "y": 40}, {"x": 100, "y": 3}]',
+    )
+    assert found["probed"] == "25, 40: 0.2500\n100, 3: 1.0000"

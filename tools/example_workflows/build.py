@@ -20,15 +20,17 @@ sys.path[:0] = [str(ROOT / "tests" / "host"), str(HERE)]
 
 import comfy_browser  # noqa: E402
 import comfy_server  # noqa: E402
+from field_specs import FIELD_WORKFLOWS  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
-from specs import CLICKS, MODELS, WORKFLOWS, Workflow  # noqa: E402
+from specs import BOX, CLICKS, WORKFLOWS, Workflow  # noqa: E402
+from without_model import leading_to  # noqa: E402
 
 THUMBNAIL = (640, 427)
 OUT = ROOT / "example_workflows"
 
 BUILD = """
-async ({nodes, groups, models}) => {
+async ({nodes, groups}) => {
   const app = window.app, made = {}
   await app.loadGraphData({last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [],
                            version: 0.4})
@@ -39,7 +41,7 @@ async ({nodes, groups, models}) => {
     app.graph.add(node)
     node.pos = [...spec.at]
     if (spec.title) node.title = spec.title
-    if (spec.type === 'RegionFields_LoadSam2') node.properties.models = models
+    if (spec.models.length) node.properties.models = spec.models
     for (const [name, value] of Object.entries(spec.values)) {
       const widget = node.widgets.find(w => w.name === name)
       if (!widget) throw new Error(`${spec.type} has no widget ${name}`)
@@ -74,16 +76,22 @@ async ({nodes, groups, models}) => {
 """
 
 
+def drawn(points: list[dict[str, int]], box: dict[str, int] | None) -> str:
+    """One object as the prompt editor writes it."""
+    return json.dumps(
+        {"version": 1, "objects": [{"points": points, "box": box, "name": ""}]},
+    )
+
+
+PROMPTS = {"@clicks": drawn(CLICKS, None), "@box": drawn([], BOX)}
+
+
 def spec_of(workflow: Workflow) -> dict[str, Any]:
-    drawn = {
-        "version": 1,
-        "objects": [{"points": CLICKS, "box": None, "name": ""}],
-    }
     nodes = {}
     for key, node in workflow.nodes.items():
-        values = {k: json.dumps(drawn) if v == "@clicks" else v for k, v in node.values.items()}
+        values = {name: PROMPTS.get(value, value) for name, value in node.values.items()}
         nodes[key] = {**vars(node), "values": values}
-    return {"nodes": nodes, "groups": workflow.groups, "models": MODELS}
+    return {"nodes": nodes, "groups": workflow.groups}
 
 
 def build(front: comfy_browser.FrontEnd, workflow: Workflow, shots: Path | None) -> None:
@@ -95,12 +103,16 @@ def build(front: comfy_browser.FrontEnd, workflow: Workflow, shots: Path | None)
         raise RuntimeError(f"{workflow.name}: {len(saved['nodes'])} nodes were made")
     path = OUT / f"{workflow.name}.json"
     front.open(saved)
-    history = front.queue()
+    result = made["ids"][workflow.result]
+    if workflow.samples:
+        shown = front.host.run(leading_to(front.prompt(), result)).ui
+    else:
+        shown = front.queue()["outputs"]
     front.page.wait_for_timeout(1500)
     if shots is not None:
         front.picture(shots / f"{workflow.name}.png")
     path.write_text(json.dumps(saved, indent=1) + "\n")
-    image = history["outputs"][made["ids"][workflow.result]]["images"][0]
+    image = shown[result]["images"][0]
     picture = Image.fromarray((front.host.view(image) * 255).byte().numpy())
     picture.resize(THUMBNAIL, Image.Resampling.LANCZOS).save(path.with_suffix(".jpg"), quality=88)
     print(f"{path.name}: {len(saved['nodes'])} nodes", flush=True)
@@ -121,7 +133,7 @@ def main() -> None:
         try:
             context = comfy_browser.launch(play, Path(folder) / "profile")
             front = comfy_browser.open_front_end(context, host)
-            for workflow in WORKFLOWS:
+            for workflow in (*WORKFLOWS, *FIELD_WORKFLOWS):
                 if not options.names or workflow.name in options.names:
                     build(front, workflow, options.shots)
             context.close()

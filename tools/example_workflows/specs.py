@@ -18,7 +18,7 @@ PHOTO, DEPTH, DUSK = "still_life.jpg", "still_life_depth.png", "still_life_dusk.
 class Node:
     """A node: its column and top in pixels, its size, widget values, and links by input name.
 
-    links: input -> (key of another node, name of its output).
+    links: input -> (key of another node, name of its output). models: files it may load.
     """
 
     type: str
@@ -27,24 +27,29 @@ class Node:
     values: dict[str, Any] = field(default_factory=dict)
     links: dict[str, tuple[str, str]] = field(default_factory=dict)
     title: str = ""
+    models: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A saved workflow. groups: title -> (x, y, width, height). result: the node to picture."""
+    """A saved workflow. groups: title -> (x, y, width, height). result: the node to picture.
+
+    samples: it needs a checkpoint to run whole, so only what leads to `result` is run.
+    """
 
     name: str
     nodes: dict[str, Node]
     groups: dict[str, tuple[int, int, int, int]]
     result: str
     note: str
+    samples: bool = False
 
 
-def _load(at: tuple[int, int]) -> Node:
-    return Node("RegionFields_LoadSam2", at, (320, 110))
+def load_sam2(at: tuple[int, int]) -> Node:
+    return Node("RegionFields_LoadSam2", at, (320, 110), models=MODELS)
 
 
-def _photo(file: str, at: tuple[int, int], title: str = "") -> Node:
+def load_photo(file: str, at: tuple[int, int], title: str = "") -> Node:
     return Node("LoadImage", at, (320, 330), {"image": file}, title=title)
 
 
@@ -65,10 +70,10 @@ def _everything(at: tuple[int, int]) -> Node:
 SUBJECT = Workflow(
     "subject_keeps_its_light",
     {
-        "photo": _photo(PHOTO, (40, 80), "Photo"),
-        "depth": _photo(DEPTH, (40, 470), "Depth, near is white"),
-        "dusk": _photo(DUSK, (40, 860), "The same at dusk"),
-        "model": _load((420, 80)),
+        "photo": load_photo(PHOTO, (40, 80), "Photo"),
+        "depth": load_photo(DEPTH, (40, 470), "Depth, near is white"),
+        "dusk": load_photo(DUSK, (40, 860), "The same at dusk"),
+        "model": load_sam2((420, 80)),
         "everything": _everything((420, 260)),
         "look": Node(
             "RegionFields_PreviewRegions",
@@ -155,8 +160,8 @@ SUBJECT = Workflow(
 CLICK = Workflow(
     "click_and_composite",
     {
-        "photo": _photo(PHOTO, (40, 80), "Photo"),
-        "model": _load((40, 470)),
+        "photo": load_photo(PHOTO, (40, 80), "Photo"),
+        "model": load_sam2((40, 470)),
         "click": Node(
             "RegionFields_SegmentPrompts",
             (420, 80),
@@ -204,8 +209,8 @@ CLICK = Workflow(
 COVERAGE = Workflow(
     "coverage_before_and_after",
     {
-        "photo": _photo(PHOTO, (40, 80), "Photo"),
-        "model": _load((40, 470)),
+        "photo": load_photo(PHOTO, (40, 80), "Photo"),
+        "model": load_sam2((40, 470)),
         "everything": _everything((420, 80)),
         "before": Node(
             "RegionFields_MeasureCoverage",
@@ -273,3 +278,4 @@ COVERAGE = Workflow(
 
 WORKFLOWS = (SUBJECT, CLICK, COVERAGE)
 CLICKS = [{"x": 483, "y": y, "label": 1} for y in (330, 200, 440)]
+BOX = {"x": 370, "y": 135, "width": 226, "height": 345}

@@ -12,6 +12,7 @@ from region_fields.engine.preview import (
     contact_sheet,
     draw_field,
     draw_regions,
+    strengths_at,
     topmost,
 )
 from skimage.segmentation import find_boundaries
@@ -166,6 +167,17 @@ def test_zebra_marks_exactly_the_parts_that_are_cut_off():
     field = torch.linspace(-0.5, 1.5, 60)[None].repeat(40, 1)
     changed = (draw_field(field, zebra=True) != draw_field(field)).any(-1)
     assert torch.equal(changed, (field <= 0) | (field >= 1))
+
+
+def test_a_probe_is_marked_where_it_is_and_tells_the_strength_there():
+    field = torch.linspace(0, 1, 101)[None].repeat(60, 1)
+    changed = (draw_field(field, probes=[(25, 40)]) != draw_field(field)).any(-1)
+    y, x = changed.nonzero().unbind(1)
+    assert abs(float(x.double().mean()) - 25) < 2
+    assert int(y.max()) < 48
+    assert strengths_at(field, [(25, 40), (99.6, 0)]) == [0.25, 1.0]
+    with pytest.raises(InputError, match="101, 0 is outside"):
+        draw_field(field, probes=[(101, 0)])
 
 
 def test_a_field_that_is_no_float_plane_is_refused():

@@ -131,6 +131,22 @@ class Model:
         return (comfy.model_patcher.ModelPatcher(_Network(kind), cpu, cpu),)
 
 
+class Latent:
+    """The latent of a picture without its content: zeros of an eighth of its size."""
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802
+        return {"required": {"pixels": ("IMAGE",)}}
+
+    RETURN_TYPES = ("LATENT",)
+    FUNCTION = "run"
+    CATEGORY = "probes"
+
+    def run(self, pixels):
+        count, height, width, _ = pixels.shape
+        return ({"samples": torch.zeros(count, 4, height // 8, width // 8)},)
+
+
 class FreeSteps:
     """In how many steps core's own Differential Diffusion frees each pixel of a mask."""
 
@@ -158,5 +174,6 @@ NODE_CLASS_MAPPINGS = {
     "Probe_Give": Give,
     "Probe_Keep": Keep,
     "Probe_Model": Model,
+    "Probe_Latent": Latent,
     "Probe_FreeSteps": FreeSteps,
 }
