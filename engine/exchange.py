@@ -55,24 +55,36 @@ def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Reg
     Edges are rounded to pixels and cut off at the image's border; score and label are kept.
     Raises InputError for a box without these numbers, or with no pixel in the image.
     """
+    edges = [_edges(box, size) for box in boxes]
+    try:
+        scores = [float(box.get("score") or 0) if "score" in box else 1.0 for box in boxes]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Boxes: wanted a number as score ({error}).") from error
+    labels = [str(box.get("label") or "") for box in boxes]
+    return Regions.from_each((_rectangle(edge, size) for edge in edges), size, scores, labels)
+
+
+def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box within the image, the last two exclusive."""
     height, width = size
-    masks = torch.zeros((len(boxes), height, width), dtype=torch.bool)
-    for mask, box in zip(masks, boxes, strict=True):
-        try:
-            x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
-            left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
-            ) from error
-        part = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        if part.numel() == 0:
-            raise InputError(
-                f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image."
-            )
-        part[:] = True
-    scores = [float(box.get("score") or 0) if "score" in box else 1.0 for box in boxes]
-    return Regions.from_masks(masks, scores, [str(box.get("label") or "") for box in boxes])
+    try:
+        x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
+        left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
+        ) from error
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if left >= right or top >= bottom:
+        raise InputError(f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image.")
+    return left, top, right, bottom
+
+
+def _rectangle(edges: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+    left, top, right, bottom = edges
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[top:bottom, left:right] = True
+    return mask
 
 
 # --- crops ------------------------------------------------------------------------------------
