@@ -8,13 +8,17 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..engine import fill_coverage, measure_coverage
-from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS
+from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.fields import as_images
+from ..engine.ops.resize import resize_field
+from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
 from .inputs import depth_input, lines, near_is_input
+from .sam2_model import HeldSam2
 from .types import (
     Progress,
     RegionsType,
+    Sam2Type,
     named,
     of_frame,
     regions_from,
@@ -99,7 +103,10 @@ class FillCoverage(io.ComfyNode):
                     default=0,
                     min=0,
                     max=1 << 24,
-                    tooltip="With new_regions: gaps of fewer pixels go to the nearest region.",
+                    tooltip=(
+                        "With new_regions and segment: gaps of fewer pixels go to the nearest "
+                        "region. For segment 0 stands for 0.1 % of the picture."
+                    ),
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -113,9 +120,12 @@ class FillCoverage(io.ComfyNode):
                 ),
                 near_is_input(advanced=True),
                 io.Image.Input(
-                    "image", optional=True, tooltip="For the method edges: the picture itself."
+                    "image", optional=True, tooltip="For edges and segment: the picture itself."
                 ),
                 depth_input("For overlaps by nearest_depth.", optional=True),
+                Sam2Type.Input(
+                    "model", optional=True, tooltip="For segment: from Load SAM 2 Model."
+                ),
             ],
             outputs=[
                 RegionsType.Output(
@@ -140,6 +150,7 @@ class FillCoverage(io.ComfyNode):
         near_is: str,
         image: Tensor | None = None,
         depth: Any = None,
+        model: HeldSam2 | None = None,
     ) -> io.NodeOutput:
         frames = regions_from(regions)
         images = None if image is None else as_images(image)
@@ -147,19 +158,33 @@ class FillCoverage(io.ComfyNode):
         if depth is not None:
             values, _, drawn = depth_from(depth, near_is)
         progress = Progress(len(frames))
-        filled = [
-            fill_coverage(
-                frame,
-                method,
-                overlaps,
-                max_gap=max_gap or None,
-                smallest_gap=smallest_gap,
-                image=of_frame(images, i, len(frames), "image"),
-                edge_strength=edge_strength,
-                depth=of_frame(values, i, len(frames), "depth"),
-                near_is=drawn,
-                progress=progress.frame(i),
+        filled = []
+        for i, frame in enumerate(frames):
+            picture = of_frame(images, i, len(frames), "image")
+            asked = model if method == "segment" else None
+            filled.append(
+                fill_coverage(
+                    frame,
+                    method,
+                    overlaps,
+                    max_gap=max_gap or None,
+                    smallest_gap=smallest_gap,
+                    image=picture,
+                    edge_strength=edge_strength,
+                    depth=of_frame(values, i, len(frames), "depth"),
+                    near_is=drawn,
+                    segmenter=_segmenter(asked, picture, frame.size),
+                    progress=progress.frame(i),
+                )
             )
-            for i, frame in enumerate(frames)
-        ]
         return io.NodeOutput(filled, stacked([~frame.union() for frame in frames]))
+
+
+def _segmenter(
+    model: HeldSam2 | None, picture: Tensor | None, size: tuple[int, int]
+) -> Segmenter | None:
+    """What finds regions inside gaps, where there are a model and a picture."""
+    if model is None or picture is None:
+        return None
+    sized = resize_field(picture[..., :3].movedim(-1, 0), size).movedim(0, -1)
+    return point_segmenter(model.ready(), model.embed(sized))
