@@ -1,30 +1,39 @@
-"""Measure Coverage, Fill Coverage."""
+"""Measure Coverage, Fill Coverage, Soft Shares of Regions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..engine import fill_coverage, measure_coverage
+from ..engine import InputError, fill_coverage, measure_coverage
+from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.fields import as_images
 from ..engine.ops.resize import resize_field
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
-from .inputs import depth_input, lines, near_is_input
+from .inputs import choice, depth_input, lines, near_is_input, number, whole
 from .sam2_model import HeldSam2
 from .types import (
     Progress,
     RegionsType,
     Sam2Type,
+    for_user,
     named,
     of_frame,
     regions_from,
     regions_input,
     stacked,
 )
+
+OWN_SHARE = "own share"
+REST = {
+    OWN_SHARE: "What none of these regions holds is one more share, called background.",
+    "nearest region": "Each such pixel counts to the nearest of these regions.",
+}
 
 
 class MeasureCoverage(io.ComfyNode):
@@ -178,6 +187,64 @@ class FillCoverage(io.ComfyNode):
                 )
             )
         return io.NodeOutput(filled, stacked([~frame.union() for frame in frames]))
+
+
+class SoftShares(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SoftShares",
+            display_name="Soft Shares of Regions",
+            category="region fields/cover",
+            description=(
+                "A weight for each region at every pixel. They sum to 1 and pass softly into each "
+                "other, for regional conditioning."
+            ),
+            search_aliases=["regional prompt", "weights", "soft masks", "partition", "attention"],
+            inputs=[
+                regions_input(),
+                number(
+                    "width", 16, 0.5, 4096, 1, "Pixels over which one region passes into another."
+                ),
+                whole(
+                    "count", 8, 1, 256, "The largest regions, so many, get a share of their own."
+                ),
+                choice("rest", REST, lines(REST)),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="shares",
+                    is_output_list=True,
+                    tooltip="One mask for each share, images one after the other.",
+                ),
+                io.String.Output(
+                    display_name="labels",
+                    is_output_list=True,
+                    tooltip="Each share's label, for a prompt; the rest is called background.",
+                ),
+                io.Mask.Output(display_name="batch", tooltip="The same shares as one mask batch."),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, regions: Any, width: float, count: int, rest: str) -> io.NodeOutput:
+        frames = regions_from(regions)
+        method = "background" if rest == OWN_SHARE else "nearest"
+        shares, labels = [], []
+        for frame in frames:
+            held = fill_coverage(frame.take(range(min(count, len(frame)))), method)
+            weights = for_user(region_weights(held, width))
+            order = held.ids.argsort().tolist()
+            shares += [weights[i : i + 1] for i in order]
+            labels += [held.labels[i] for i in order]
+        return io.NodeOutput(shares, labels, _batch(shares))
+
+
+def _batch(shares: list[Tensor]) -> Tensor:
+    if len({tuple(share.shape) for share in shares}) > 1:
+        raise InputError("the images have several sizes, but a mask batch has one.")
+    return torch.cat(shares)
 
 
 def _segmenter(
