@@ -82,6 +82,18 @@ def write_labels(path: str | Path, labels: Tensor) -> None:
     _save(_png(path), Image.fromarray(labels.cpu().numpy().astype(np.uint16)))
 
 
+def read_label_picture(path: str | Path) -> Tensor:
+    """A label map in a picture: int64 (H, W) of its numbers, or its colours float (H, W, 3).
+
+    Grey pictures of 8 or 16 bits and those with a palette hold numbers, as they are stored; others
+    hold a colour for each region. Raises InputError when there is no readable picture.
+    """
+    with _opened(path) as picture:
+        if picture.mode in ("1", "L", "P") or picture.mode.startswith("I"):
+            return torch.from_numpy(np.asarray(picture).astype(np.int64))
+    return read_image(path)[..., :3]
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file, UTF-8."""
     write_whole(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
