@@ -91,15 +91,19 @@ def _rectangle(edges: tuple[int, int, int, int], size: tuple[int, int]) -> Tenso
 
 
 def crop_regions(
-    regions: Regions, image: Tensor, padding: int = 0
+    regions: Regions, image: Tensor, padding: int = 0, longest: int = 0
 ) -> list[tuple[Tensor, Tensor, dict[str, int]]]:
     """Each region's cut-out: its image (1, h, w, C), mask float32 (1, h, w) and box.
 
     image: (H, W, C), C 3 or 4. padding: pixels around the box, cut off at the border. The box is
-    a dict of x, y, width, height. Canonical order.
+    a dict of x, y, width, height. longest: crops whose longer side has more pixels are shrunk to
+    it, 0 leaves all; the box stays that in the image. Canonical order.
     """
-    if padding < 0:
-        raise InputError(f"Crop Regions: wanted a padding of 0 or more pixels, got {padding}.")
+    if padding < 0 or longest < 0:
+        raise InputError(
+            "Crop Regions: wanted a padding and a longest side of 0 or more pixels, got "
+            f"{padding} and {longest}."
+        )
     picture = picture_of_size(image, regions.size)
     height, width = regions.size
     crops = []
@@ -108,7 +112,13 @@ def crop_regions(
         x1, y1 = min(x1 + padding, width), min(y1 + padding, height)
         mask = regions.take([i]).union()[None, y0:y1, x0:x1].to(torch.float32)
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
-        crops.append((picture[None, y0:y1, x0:x1].clone(), mask, box))
+        crop = picture[None, y0:y1, x0:x1]
+        share = longest / max(x1 - x0, y1 - y0) if longest else 1
+        if share < 1:
+            size = max(1, round((y1 - y0) * share)), max(1, round((x1 - x0) * share))
+            crop = resize_field(crop[0].movedim(-1, 0), size).movedim(0, -1)[None]
+            mask = resize_field(mask, size)
+        crops.append((crop.clone(), mask, box))
     return crops
 
 
