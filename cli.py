@@ -21,9 +21,11 @@ from torch import Tensor
 from . import cli_options as options
 from . import engine
 from .engine import InputError, Regions, files
+from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_field, draw_regions
 from .engine.sam2.everything import Everything
 from .engine.sam2.prompt_forms import GROUPINGS, ask
+from .engine.sam2.prompts import point_segmenter
 
 
 class Bar:
@@ -134,13 +136,23 @@ def select(given: argparse.Namespace) -> None:
 
 def cover(given: argparse.Namespace) -> None:
     regions = files.load_regions(given.folder)
+    image = files.read_image(given.image) if given.image else None
+    if given.model and given.method != "segment":
+        raise InputError("--model is for --method segment; leave it out.")
+    segmenter = None
+    if given.method == "segment":
+        if image is None or not given.model:
+            raise InputError("--method segment needs --model, such as nano, and --image.")
+        model = engine.load_sam2(given.model, device=given.device)
+        segmenter = point_segmenter(model, picture_of_size(image, regions.size)[..., :3])
     filled = engine.fill_coverage(
         regions,
         method=given.method,
         overlaps=given.overlaps,
         max_gap=given.max_gap,
         smallest_gap=given.smallest_gap,
-        image=files.read_image(given.image) if given.image else None,
+        image=image,
+        segmenter=segmenter,
         edge_strength=given.edge_strength,
         depth=files.read_plane(given.depth) if given.depth else None,
         near_is=given.near_is,

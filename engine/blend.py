@@ -102,7 +102,7 @@ def region_weights(regions: Regions | Tensor, width: float = 20.0) -> Tensor:
         places, _exponents(chosen, [0.0] * len(chosen), width), strict=True
     ):
         weights[i][window] = torch.exp(exponents - total[window])
-    return weights / weights.sum(0)
+    return weights.div_(weights.sum(0))
 
 
 def strengths_by_depth(

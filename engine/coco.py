@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from .ops.checks import InputError
 from .ops.rle import rle_decode, rle_encode
@@ -67,21 +67,22 @@ def from_coco(data: Mapping[str, Any]) -> dict[str, Regions]:
 def _annotated(
     annotations: Sequence[Mapping[str, Any]], kinds: Mapping[Any, str], size: tuple[int, int]
 ) -> Regions:
-    if not annotations:
-        return Regions.empty(size)
-    masks = []
-    for annotation in annotations:
-        if not isinstance(annotation["segmentation"], Mapping):
-            raise InputError("COCO: only RLE segmentations can be read, this file has polygons.")
-        masks.append(rle_decode(dict(annotation["segmentation"])))
-        if tuple(masks[-1].shape) != size:
-            raise InputError(f"COCO: a segmentation is not of its image's size {size}.")
     labels = [kinds.get(a.get("category_id"), "") for a in annotations]
     ids = [a.get("region_id") for a in annotations]
     whole = all(isinstance(own, int) for own in ids) and len(set(ids)) == len(ids)
-    return Regions.from_masks(
-        torch.stack(masks),
+    return Regions.from_each(
+        (_mask(annotation, size) for annotation in annotations),
+        size,
         [float(a.get("score", 1.0)) for a in annotations],
         ["" if label == "region" else label for label in labels],
         ids=[int(own) for own in ids if own is not None] if whole else None,
     )
+
+
+def _mask(annotation: Mapping[str, Any], size: tuple[int, int]) -> Tensor:
+    if not isinstance(annotation["segmentation"], Mapping):
+        raise InputError("COCO: only RLE segmentations can be read, this file has polygons.")
+    mask = rle_decode(dict(annotation["segmentation"]))
+    if tuple(mask.shape) != size:
+        raise InputError(f"COCO: a segmentation is not of its image's size {size}.")
+    return mask

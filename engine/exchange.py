@@ -55,39 +55,55 @@ def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Reg
     Edges are rounded to pixels and cut off at the image's border; score and label are kept.
     Raises InputError for a box without these numbers, or with no pixel in the image.
     """
+    edges = [_edges(box, size) for box in boxes]
+    try:
+        scores = [float(box.get("score") or 0) if "score" in box else 1.0 for box in boxes]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Boxes: wanted a number as score ({error}).") from error
+    labels = [str(box.get("label") or "") for box in boxes]
+    return Regions.from_each((_rectangle(edge, size) for edge in edges), size, scores, labels)
+
+
+def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box within the image, the last two exclusive."""
     height, width = size
-    masks = torch.zeros((len(boxes), height, width), dtype=torch.bool)
-    for mask, box in zip(masks, boxes, strict=True):
-        try:
-            x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
-            left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
-            ) from error
-        part = mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        if part.numel() == 0:
-            raise InputError(
-                f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image."
-            )
-        part[:] = True
-    scores = [float(box.get("score") or 0) if "score" in box else 1.0 for box in boxes]
-    return Regions.from_masks(masks, scores, [str(box.get("label") or "") for box in boxes])
+    try:
+        x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
+        left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
+        ) from error
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if left >= right or top >= bottom:
+        raise InputError(f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image.")
+    return left, top, right, bottom
+
+
+def _rectangle(edges: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+    left, top, right, bottom = edges
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[top:bottom, left:right] = True
+    return mask
 
 
 # --- crops ------------------------------------------------------------------------------------
 
 
 def crop_regions(
-    regions: Regions, image: Tensor, padding: int = 0
+    regions: Regions, image: Tensor, padding: int = 0, longest: int = 0
 ) -> list[tuple[Tensor, Tensor, dict[str, int]]]:
     """Each region's cut-out: its image (1, h, w, C), mask float32 (1, h, w) and box.
 
     image: (H, W, C), C 3 or 4. padding: pixels around the box, cut off at the border. The box is
-    a dict of x, y, width, height. Canonical order.
+    a dict of x, y, width, height. longest: crops whose longer side has more pixels are shrunk to
+    it, 0 leaves all; the box stays that in the image. Canonical order.
     """
-    if padding < 0:
-        raise InputError(f"Crop Regions: wanted a padding of 0 or more pixels, got {padding}.")
+    if padding < 0 or longest < 0:
+        raise InputError(
+            "Crop Regions: wanted a padding and a longest side of 0 or more pixels, got "
+            f"{padding} and {longest}."
+        )
     picture = picture_of_size(image, regions.size)
     height, width = regions.size
     crops = []
@@ -96,7 +112,13 @@ def crop_regions(
         x1, y1 = min(x1 + padding, width), min(y1 + padding, height)
         mask = regions.take([i]).union()[None, y0:y1, x0:x1].to(torch.float32)
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
-        crops.append((picture[None, y0:y1, x0:x1].clone(), mask, box))
+        crop = picture[None, y0:y1, x0:x1]
+        share = longest / max(x1 - x0, y1 - y0) if longest else 1
+        if share < 1:
+            size = max(1, round((y1 - y0) * share)), max(1, round((x1 - x0) * share))
+            crop = resize_field(crop[0].movedim(-1, 0), size).movedim(0, -1)[None]
+            mask = resize_field(mask, size)
+        crops.append((crop.clone(), mask, box))
     return crops
 
 

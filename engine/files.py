@@ -82,6 +82,18 @@ def write_labels(path: str | Path, labels: Tensor) -> None:
     _save(_png(path), Image.fromarray(labels.cpu().numpy().astype(np.uint16)))
 
 
+def read_label_picture(path: str | Path) -> Tensor:
+    """A label map in a picture: int64 (H, W) of its numbers, or its colours float (H, W, 3).
+
+    Grey pictures of 8 or 16 bits and those with a palette hold numbers, as they are stored; others
+    hold a colour for each region. Raises InputError when there is no readable picture.
+    """
+    with _opened(path) as picture:
+        if picture.mode in ("1", "L", "P") or picture.mode.startswith("I"):
+            return torch.from_numpy(np.asarray(picture).astype(np.int64))
+    return read_image(path)[..., :3]
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file, UTF-8."""
     write_whole(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
@@ -133,17 +145,9 @@ def load_regions(folder: str | Path) -> Regions:
     try:
         size = (int(listed["size"]["height"]), int(listed["size"]["width"]))
         entries = list(listed["regions"])
-        masks = [_mask_of(entry, path) for entry in entries]
-        for entry, mask in zip(entries, masks, strict=True):
-            if tuple(mask.shape) != size:
-                raise InputError(
-                    f"{path}: region {entry['id']} is {mask.shape[1]} x {mask.shape[0]} pixels, "
-                    f"the image {size[1]} x {size[0]}. Write the folder again with segment."
-                )
-        if not masks:
-            return Regions.empty(size)
-        return Regions.from_masks(
-            torch.stack(masks),
+        return Regions.from_each(
+            (_mask_of(entry, path, size) for entry in entries),
+            size,
             scores=[entry.get("score", 1.0) for entry in entries],
             labels=[entry.get("label", "") for entry in entries],
             stability=[entry.get("stability", 1.0) for entry in entries],
@@ -181,10 +185,17 @@ def _entry(regions: Regions, i: int, mask: Tensor) -> dict[str, Any]:
     }
 
 
-def _mask_of(entry: dict[str, Any], listing: Path) -> Tensor:
+def _mask_of(entry: dict[str, Any], listing: Path, size: tuple[int, int]) -> Tensor:
     if "rle" in entry:
-        return rle_decode(entry["rle"])
-    return read_plane(listing.parent / entry["file"]) > 0.5
+        mask = rle_decode(entry["rle"])
+    else:
+        mask = read_plane(listing.parent / entry["file"]) > 0.5
+    if tuple(mask.shape) != size:
+        raise InputError(
+            f"{listing}: region {entry['id']} is {mask.shape[1]} x {mask.shape[0]} pixels, "
+            f"the image {size[1]} x {size[0]}. Write the folder again with segment."
+        )
+    return mask
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,6 +126,36 @@ class Regions:
             labels=tuple(names[i] for i in order),
             ids=torch.arange(len(order), device=device) if given is None else given[index],
         )
+
+    @classmethod
+    def from_each(
+        cls,
+        masks: Iterable[Tensor],
+        size: tuple[int, int],
+        scores: Tensor | Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+        stability: Tensor | Sequence[float] | None = None,
+        ids: Tensor | Sequence[int] | None = None,
+    ) -> Regions:
+        """Build from masks (H, W) of `size` that come one at a time; see `from_masks`.
+
+        Each is packed as it comes, so that a large set never exists unpacked. They lie on the CPU.
+        """
+        height, width = size
+        packed = []
+        for mask in masks:
+            if tuple(mask.shape) != (height, width):
+                raise InputError(
+                    f"Regions: wanted masks of {width} x {height} pixels, got shape "
+                    f"{tuple(mask.shape)}."
+                )
+            packed.append(pack_bits(_as_bool(mask)))
+        if not packed:
+            return cls.empty(size)
+        whole = torch.empty((len(packed), *packed[0].shape), dtype=torch.uint8)
+        for i in reversed(range(len(packed))):
+            whole[i] = packed.pop()  # lets go of it, so that no two sets stand side by side
+        return cls.from_packed(whole, size, scores, labels, stability, ids, owned=True)
 
     @classmethod
     def empty(cls, size: tuple[int, int], device: torch.device | str = "cpu") -> Regions:

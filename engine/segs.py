@@ -36,7 +36,7 @@ def to_segs(
     """Impact Pack's SEGS: ((H, W), [SEG, ..]) in canonical order.
 
     crop_factor: size of the crop over the size of the region's box, at least 1; crops end at the
-    image's border. With image (H, W, 3) each SEG carries its crop of it.
+    image's border. With image (H, W, 3) each SEG carries its crop of it; alpha is left out.
     """
     if not crop_factor >= 1:
         raise InputError(f"SEGS: wanted a crop factor of at least 1, got {crop_factor}.")
@@ -47,7 +47,7 @@ def to_segs(
         mask = regions.take([i]).union()[y0:y1, x0:x1]
         segs.append(
             Seg(
-                cropped_image=None if picture is None else picture[None, y0:y1, x0:x1].clone(),
+                cropped_image=None if picture is None else picture[None, y0:y1, x0:x1, :3].clone(),
                 cropped_mask=mask.to(torch.float32).cpu().numpy(),
                 confidence=float(regions.scores[i]),
                 crop_region=(x0, y0, x1, y1),
@@ -61,25 +61,30 @@ def to_segs(
 def from_segs(segs: Any) -> Regions:
     """Read SEGS: one region for each SEG with a pixel above 0.5; confidence and label are kept.
 
-    A cropped mask of another size than its crop region is resized to it. Raises InputError for
+    A cropped mask of another size than its crop region is resized to it; of a mask with several
+    frames (B, h, w), as its video nodes make them, the union counts. Raises InputError for
     other data.
     """
     try:
         (height, width), entries = segs
-        masks = torch.zeros((len(entries), int(height), int(width)), dtype=torch.bool)
-        for plane, seg in zip(masks, entries, strict=True):
-            x0, y0, x1, y1 = (int(edge) for edge in seg.crop_region)
-            crop = torch.as_tensor(seg.cropped_mask, dtype=torch.float32)
-            crop = crop[0] if crop.ndim == 3 else crop
-            mask = resize_field(crop[None], (y1 - y0, x1 - x0))[0] > 0.5
-            top, left = max(y0, 0), max(x0, 0)
-            target = plane[top : max(y1, 0), left : max(x1, 0)]
-            target |= mask[top - y0 :, left - x0 :][: target.shape[0], : target.shape[1]]
+        size = (int(height), int(width))
         confidences = [float(torch.as_tensor(seg.confidence).reshape(-1)[0]) for seg in entries]
         labels = [str(seg.label or "") for seg in entries]
+        return Regions.from_each((_mask(seg, size) for seg in entries), size, confidences, labels)
     except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise InputError(f"SEGS: this is not what Impact Pack's nodes give ({error}).") from error
-    return Regions.from_masks(masks, confidences, labels)
+
+
+def _mask(seg: Any, size: tuple[int, int]) -> Tensor:
+    x0, y0, x1, y1 = (int(edge) for edge in seg.crop_region)
+    crop = torch.as_tensor(seg.cropped_mask, dtype=torch.float32).cpu()
+    crop = crop.amax(0) if crop.ndim == 3 else crop
+    mask = resize_field(crop[None], (y1 - y0, x1 - x0))[0] > 0.5
+    plane = torch.zeros(size, dtype=torch.bool)
+    top, left = max(y0, 0), max(x0, 0)
+    target = plane[top : max(y1, 0), left : max(x1, 0)]
+    target |= mask[top - y0 :, left - x0 :][: target.shape[0], : target.shape[1]]
+    return plane
 
 
 def _scaled(box: Sequence[int], factor: float, size: tuple[int, int]) -> tuple[int, int, int, int]:

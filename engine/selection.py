@@ -42,6 +42,10 @@ class Question:
     colour: str | Sequence[float] | None = None
     label: str | Sequence[str] | None = None
 
+    def __post_init__(self) -> None:
+        if self.point is not None and not all(abs(value) < 1e6 for value in self.point):
+            raise InputError(f"Select: wanted a point x, y in pixels, got {self.point}.")
+
 
 @dataclass(frozen=True)
 class Criterion:
@@ -90,13 +94,38 @@ def select(
     return regions.take(rank(regions, by, question, then_by)[:count])
 
 
-def rank(regions: Regions, by: str, question: Question, then_by: str = "") -> list[int]:
+def rank(
+    regions: Regions, by: str, question: Question, then_by: str = "", reverse: bool = False
+) -> list[int]:
     """Indices of the regions that qualify, the best first. Arguments as in `select`."""
     first = _measured(regions, by, question)
     tie = then_by or CRITERIA[by].ties
     second = _measured(regions, tie, question) if tie else [0.0] * len(regions)
     qualified = [i for i, value in enumerate(first) if value < math.inf]
-    return sorted(qualified, key=lambda i: (first[i], second[i], i))
+    sign = -1 if reverse else 1
+    return sorted(qualified, key=lambda i: (sign * first[i], sign * second[i], i))
+
+
+def sort_order(
+    regions: Regions, by: str, question: Question, then_by: str = "", reverse: bool = False
+) -> list[int]:
+    """Indices of all regions in the order of a criterion, the best first; reversed the worst.
+
+    Regions that the criterion can't choose come last, and ties follow the canonical order, reversed
+    or not. Arguments as in `select`.
+    """
+    ranked = rank(regions, by, question, then_by, reverse)
+    placed = set(ranked)
+    return [*ranked, *(i for i in range(len(regions)) if i not in placed)]
+
+
+def renumbered(regions: Regions, order: Sequence[int]) -> Regions:
+    """The same regions with their places in `order` as ids: 0 is its first."""
+    ids = torch.empty(len(regions), dtype=torch.int64)
+    ids[torch.tensor(order, dtype=torch.int64)] = torch.arange(len(regions))
+    return Regions.from_packed(
+        regions.packed, regions.size, regions.scores, regions.labels, regions.stability, ids
+    )
 
 
 def rest_of(regions: Regions, chosen: Regions) -> Regions:
@@ -262,7 +291,7 @@ def _as_point(point: Sequence[float] | None) -> tuple[float, float] | None:
     if point is None:
         return None
     values = [float(value) for value in point]
-    if len(values) != 2 or not all(abs(value) < 1e6 for value in values):
+    if len(values) != 2:
         raise InputError(f"Select: wanted a point x, y in pixels, got {values}.")
     return values[0], values[1]
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine import InputError, Regions
 from ..engine.exchange import to_boxes
 from ..engine.ops.fields import as_planes
-from .types import RegionsType, for_user, named, regions_from, regions_input, stacked_unions
+from .types import RegionsType, masks_of, named, regions_from, regions_input, stacked_unions
 
-BELONGING = ("all to one image", "one to each image")
+BELONGING = ("all to one image", "one to each image", "one batch of a list to each image")
 
 
 class RegionsToMasks(io.ComfyNode):
@@ -25,7 +24,20 @@ class RegionsToMasks(io.ComfyNode):
             category="region fields/exchange",
             description="Regions as plain masks and boxes, for every other node.",
             search_aliases=["mask batch", "mask list", "regions to bbox", "union", "convert"],
-            inputs=[regions_input()],
+            inputs=[
+                regions_input(),
+                io.Boolean.Input(
+                    "each",
+                    default=True,
+                    tooltip=(
+                        "A mask for each region. Off: masks and list hold the unions alone, for "
+                        "many regions of a large picture, of which each mask takes four bytes a "
+                        "pixel."
+                    ),
+                    optional=True,
+                    advanced=True,
+                ),
+            ],
             outputs=[
                 io.Mask.Output(
                     display_name="masks",
@@ -49,14 +61,12 @@ class RegionsToMasks(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, regions: Any) -> io.NodeOutput:
+    def execute(cls, regions: Any, each: bool = True) -> io.NodeOutput:
         frames = regions_from(regions)
         unions = stacked_unions(frames)
-        masks = torch.cat([for_user(frame.masks.to(torch.float32)) for frame in frames])
-        count = len(masks)
-        if count == 0:
-            masks = torch.zeros_like(unions[:1])
+        masks = masks_of(frames, frames[0].size) if each else unions
         boxes = [to_boxes(frame) for frame in frames]
+        count = sum(len(frame) for frame in frames)
         return io.NodeOutput(masks, unions, list(masks[:, None]), boxes, count)
 
 
@@ -68,18 +78,22 @@ class MasksToRegions(io.ComfyNode):
             display_name="Masks to Regions",
             category="region fields/exchange",
             description=(
-                "Masks of any origin as regions. Nodes that take regions take a mask batch too; "
-                "this one says whose masks they are, and names them."
+                "Masks of any origin, a batch or a list, as regions. Nodes that take regions take "
+                "a mask batch too; this one says whose masks they are, and names them."
             ),
-            search_aliases=["mask batch", "segs", "convert", "import masks"],
+            search_aliases=["mask batch", "mask list", "segs", "convert", "import masks"],
+            is_input_list=True,
             inputs=[
-                io.Mask.Input("masks", tooltip="A mask batch. Empty masks count for nothing."),
+                io.Mask.Input(
+                    "masks", tooltip="A mask batch, or a list. Empty masks count for nothing."
+                ),
                 io.Combo.Input(
                     "belong",
                     options=list(BELONGING),
                     tooltip=(
                         "all to one image: each mask is a region of the same picture. one to each "
-                        "image: mask 1 is of image 1, and so on."
+                        "image: mask 1 is of image 1, and so on. one batch of a list to each "
+                        "image: all masks of the list's first entry are of image 1, and so on."
                     ),
                 ),
                 io.Float.Input(
@@ -99,7 +113,10 @@ class MasksToRegions(io.ComfyNode):
                     "labels",
                     default="",
                     multiline=True,
-                    tooltip="A name for each mask, one on a line; leave empty for none.",
+                    tooltip=(
+                        "A name for each mask, one on a line or a list of texts; leave empty for "
+                        "none."
+                    ),
                     advanced=True,
                 ),
             ],
@@ -109,23 +126,41 @@ class MasksToRegions(io.ComfyNode):
     @classmethod
     @named
     def execute(
-        cls, masks: Tensor, belong: str, threshold: float, invert: bool, labels: str
+        cls,
+        masks: list[Tensor],
+        belong: list[str],
+        threshold: list[float],
+        invert: list[bool],
+        labels: list[str],
     ) -> io.NodeOutput:
-        planes = as_planes(masks, "masks")
-        inside = (1 - planes.float() if invert else planes) > threshold
-        names = _names(labels, len(inside))
-        if belong == BELONGING[0]:
-            return io.NodeOutput([Regions.from_masks(inside, labels=names).to("cpu")])
-        each = zip(inside, names or [""] * len(inside), strict=True)
-        return io.NodeOutput(
-            [Regions.from_masks(mask[None], labels=[name]).to("cpu") for mask, name in each]
-        )
+        batches = [as_planes(batch, "masks") for batch in masks]
+        groups = _groups(batches, belong[0])
+        names = _names(labels, sum(len(group) for group in groups))
+
+        def inside(mask: Tensor) -> Tensor:
+            return ((1 - mask.float() if invert[0] else mask) > threshold[0]).cpu()
+
+        made, place = [], 0
+        for group in groups:
+            own = names[place : place + len(group)] if names else None
+            size = (int(group[0].shape[0]), int(group[0].shape[1]))
+            made.append(Regions.from_each(map(inside, group), size, labels=own))
+            place += len(group)
+        return io.NodeOutput(made)
 
 
-def _names(text: str, count: int) -> list[str] | None:
-    if not text.strip():
+def _groups(batches: list[Tensor], belong: str) -> list[list[Tensor]]:
+    """The masks (H, W) of each image."""
+    if belong == BELONGING[2]:
+        return [list(batch) for batch in batches]
+    planes = [plane for batch in batches for plane in batch]
+    return [planes] if belong == BELONGING[0] else [[plane] for plane in planes]
+
+
+def _names(labels: list[str], count: int) -> list[str] | None:
+    names = labels if len(labels) > 1 else labels[0].strip().splitlines()
+    if not any(name.strip() for name in names):
         return None
-    names = [line.strip() for line in text.strip().splitlines()]
     if len(names) != count:
         raise InputError(f"{count} masks but {len(names)} labels. Write one on a line for each.")
-    return names
+    return [name.strip() for name in names]

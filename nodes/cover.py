@@ -1,26 +1,39 @@
-"""Measure Coverage, Fill Coverage."""
+"""Measure Coverage, Fill Coverage, Soft Shares of Regions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..engine import fill_coverage, measure_coverage
-from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS
+from ..engine import InputError, fill_coverage, measure_coverage
+from ..engine.blend import region_weights
+from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.fields import as_images
+from ..engine.ops.resize import resize_field
+from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
-from .inputs import depth_input, lines, near_is_input
+from .inputs import choice, depth_input, lines, near_is_input, number, whole
+from .sam2_model import HeldSam2
 from .types import (
     Progress,
     RegionsType,
+    Sam2Type,
+    for_user,
     named,
     of_frame,
     regions_from,
     regions_input,
     stacked,
 )
+
+OWN_SHARE = "own share"
+REST = {
+    OWN_SHARE: "What none of these regions holds is one more share, called background.",
+    "nearest region": "Each such pixel counts to the nearest of these regions.",
+}
 
 
 class MeasureCoverage(io.ComfyNode):
@@ -99,7 +112,10 @@ class FillCoverage(io.ComfyNode):
                     default=0,
                     min=0,
                     max=1 << 24,
-                    tooltip="With new_regions: gaps of fewer pixels go to the nearest region.",
+                    tooltip=(
+                        "With new_regions and segment: gaps of fewer pixels go to the nearest "
+                        "region. For segment 0 stands for 0.1 % of the picture."
+                    ),
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -113,9 +129,12 @@ class FillCoverage(io.ComfyNode):
                 ),
                 near_is_input(advanced=True),
                 io.Image.Input(
-                    "image", optional=True, tooltip="For the method edges: the picture itself."
+                    "image", optional=True, tooltip="For edges and segment: the picture itself."
                 ),
                 depth_input("For overlaps by nearest_depth.", optional=True),
+                Sam2Type.Input(
+                    "model", optional=True, tooltip="For segment: from Load SAM 2 Model."
+                ),
             ],
             outputs=[
                 RegionsType.Output(
@@ -140,6 +159,7 @@ class FillCoverage(io.ComfyNode):
         near_is: str,
         image: Tensor | None = None,
         depth: Any = None,
+        model: HeldSam2 | None = None,
     ) -> io.NodeOutput:
         frames = regions_from(regions)
         images = None if image is None else as_images(image)
@@ -147,19 +167,91 @@ class FillCoverage(io.ComfyNode):
         if depth is not None:
             values, _, drawn = depth_from(depth, near_is)
         progress = Progress(len(frames))
-        filled = [
-            fill_coverage(
-                frame,
-                method,
-                overlaps,
-                max_gap=max_gap or None,
-                smallest_gap=smallest_gap,
-                image=of_frame(images, i, len(frames), "image"),
-                edge_strength=edge_strength,
-                depth=of_frame(values, i, len(frames), "depth"),
-                near_is=drawn,
-                progress=progress.frame(i),
+        filled = []
+        for i, frame in enumerate(frames):
+            picture = of_frame(images, i, len(frames), "image")
+            asked = model if method == "segment" else None
+            filled.append(
+                fill_coverage(
+                    frame,
+                    method,
+                    overlaps,
+                    max_gap=max_gap or None,
+                    smallest_gap=smallest_gap,
+                    image=picture,
+                    edge_strength=edge_strength,
+                    depth=of_frame(values, i, len(frames), "depth"),
+                    near_is=drawn,
+                    segmenter=_segmenter(asked, picture, frame.size),
+                    progress=progress.frame(i),
+                )
             )
-            for i, frame in enumerate(frames)
-        ]
         return io.NodeOutput(filled, stacked([~frame.union() for frame in frames]))
+
+
+class SoftShares(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SoftShares",
+            display_name="Soft Shares of Regions",
+            category="region fields/cover",
+            description=(
+                "A weight for each region at every pixel. They sum to 1 and pass softly into each "
+                "other, for regional conditioning."
+            ),
+            search_aliases=["regional prompt", "weights", "soft masks", "partition", "attention"],
+            inputs=[
+                regions_input(),
+                number(
+                    "width", 16, 0.5, 4096, 1, "Pixels over which one region passes into another."
+                ),
+                whole(
+                    "count", 8, 1, 256, "The largest regions, so many, get a share of their own."
+                ),
+                choice("rest", REST, lines(REST)),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="shares",
+                    is_output_list=True,
+                    tooltip="One mask for each share, images one after the other.",
+                ),
+                io.String.Output(
+                    display_name="labels",
+                    is_output_list=True,
+                    tooltip="Each share's label, for a prompt; the rest is called background.",
+                ),
+                io.Mask.Output(display_name="batch", tooltip="The same shares as one mask batch."),
+            ],
+        )
+
+    @classmethod
+    @named
+    def execute(cls, regions: Any, width: float, count: int, rest: str) -> io.NodeOutput:
+        frames = regions_from(regions)
+        method = "background" if rest == OWN_SHARE else "nearest"
+        shares, labels = [], []
+        for frame in frames:
+            held = fill_coverage(frame.take(range(min(count, len(frame)))), method)
+            weights = for_user(region_weights(held, width))
+            order = held.ids.argsort().tolist()
+            shares += [weights[i : i + 1] for i in order]
+            labels += [held.labels[i] for i in order]
+        return io.NodeOutput(shares, labels, _batch(shares))
+
+
+def _batch(shares: list[Tensor]) -> Tensor:
+    if len({tuple(share.shape) for share in shares}) > 1:
+        raise InputError("the images have several sizes, but a mask batch has one.")
+    return torch.cat(shares)
+
+
+def _segmenter(
+    model: HeldSam2 | None, picture: Tensor | None, size: tuple[int, int]
+) -> Segmenter | None:
+    """What finds regions inside gaps, where there are a model and a picture."""
+    if model is None or picture is None:
+        return None
+    sized = resize_field(picture[..., :3].movedim(-1, 0), size).movedim(0, -1)
+    return point_segmenter(model.ready(), model.embed(sized))

@@ -89,6 +89,16 @@ class CropRegions(io.ComfyNode):
                 regions_input(),
                 io.Image.Input("image", tooltip="The picture the regions are of."),
                 whole("padding", 0, 0, 4096, "Pixels to add around each box."),
+                whole(
+                    "longest",
+                    0,
+                    0,
+                    16384,
+                    "Larger crops are shrunk to this longest side, as captioners want them and "
+                    "to save memory; 0 leaves all. Paste Crops puts them back at full size.",
+                    optional=True,
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -107,12 +117,12 @@ class CropRegions(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, regions: Any, image: Tensor, padding: int) -> io.NodeOutput:
+    def execute(cls, regions: Any, image: Tensor, padding: int, longest: int = 0) -> io.NodeOutput:
         frames, images = regions_from(regions), as_images(image)
         crops, masks, boxes = [], [], []
         for i, frame in enumerate(frames):
             picture = of_frame(images, i, len(frames), "image")
-            for crop, mask, box in crop_regions(frame, picture, padding):
+            for crop, mask, box in crop_regions(frame, picture, padding, longest):
                 crops.append(for_user(crop))
                 masks.append(for_user(mask))
                 boxes.append({**box, "frame": i})
@@ -239,6 +249,10 @@ class RegionsToLabelMap(io.ComfyNode):
                 io.Image.Output(
                     display_name="colours", tooltip="A flat colour for each region, black for none."
                 ),
+                io.Mask.Output(
+                    display_name="numbers",
+                    tooltip="Region numbers as they are: 1 for the largest region, 0 for none.",
+                ),
             ],
         )
 
@@ -247,7 +261,8 @@ class RegionsToLabelMap(io.ComfyNode):
     def execute(cls, regions: Any, overlaps: str) -> io.NodeOutput:
         maps = [to_label_map(frame, overlaps) for frame in regions_from(regions)]
         colours = torch.stack([to_colour_map(one) for one in maps])
-        return io.NodeOutput(stacked([to_grey_16(one) for one in maps]), for_user(colours))
+        grey = stacked([to_grey_16(one) for one in maps])
+        return io.NodeOutput(grey, for_user(colours), stacked(maps))
 
 
 class LabelMapToRegions(io.ComfyNode):
@@ -263,7 +278,10 @@ class LabelMapToRegions(io.ComfyNode):
                 io.MultiType.Input(
                     "map",
                     [io.Mask, io.Image],
-                    tooltip="A mask is read as 16-bit numbers, a picture by its colours.",
+                    tooltip=(
+                        "A mask of whole numbers, or of numbers / 65535 as 16-bit files hold them "
+                        "(nothing above 1); a picture goes by its colours."
+                    ),
                 )
             ],
             outputs=[_regions_output()],
@@ -275,7 +293,10 @@ class LabelMapToRegions(io.ComfyNode):
         if map.ndim == 4:
             return io.NodeOutput([from_colour_map(picture) for picture in map])
         planes = as_planes(map, "map")
-        return io.NodeOutput([from_label_map(from_grey_16(plane)) for plane in planes])
+        whole = float(planes.max()) > 1
+        return io.NodeOutput(
+            [from_label_map(plane if whole else from_grey_16(plane)) for plane in planes]
+        )
 
 
 class RegionsToSEGS(io.ComfyNode):

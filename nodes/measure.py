@@ -11,7 +11,7 @@ from ..engine.compare import compare_masks
 from ..engine.measure_field import measure_field
 from ..engine.ops.falloff import FALLOFFS
 from .inputs import choice, field_input, number, whole
-from .types import DistanceType, named, regions_from, regions_input
+from .types import DistanceType, named, regions_from, regions_input, stacked_unions
 
 
 class MeasureField(io.ComfyNode):
@@ -69,8 +69,8 @@ class CompareMasks(io.ComfyNode):
             search_aliases=["iou", "dice", "f1", "mask quality", "evaluate", "accuracy"],
             is_output_node=True,
             inputs=[
-                io.Mask.Input("one", tooltip="A mask, or a batch of them."),
-                io.Mask.Input("other", tooltip="What to compare it with."),
+                regions_input("one", "Masks, one for each image, or regions, whose union counts."),
+                regions_input("other", "What to compare with, likewise."),
                 number(
                     "tolerance",
                     0,
@@ -90,11 +90,15 @@ class CompareMasks(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, one: Tensor, other: Tensor, tolerance: float) -> io.NodeOutput:
-        pairs = compare_masks(one, other, tolerance or None)
+    def execute(cls, one: Any, other: Any, tolerance: float) -> io.NodeOutput:
+        pairs = compare_masks(_unions(one), _unions(other), tolerance or None)
         text = "\n".join(pair.sentence() for pair in pairs)
         means = (
             sum(getattr(pair, name) for pair in pairs) / len(pairs)
             for name in ("iou", "dice", "boundary_f")
         )
         return io.NodeOutput(*means, text, ui=ui.PreviewText(text))
+
+
+def _unions(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else stacked_unions(value)

@@ -1,4 +1,4 @@
-"""Select Regions, Select Subject."""
+"""Select Regions, Sort Regions, Select Subject."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine import Regions, select
+from ..engine import Regions
+from ..engine.exchange import to_boxes
 from ..engine.ops.fields import as_images, as_mask
-from ..engine.selection import CRITERIA, rest_of, subject
+from ..engine.selection import (
+    CRITERIA,
+    Question,
+    rank,
+    renumbered,
+    rest_of,
+    sort_order,
+    subject,
+)
 from .field import depth_from
-from .inputs import depth_input, near_is_input
+from .inputs import depth_input, near_is_input, switch, whole
 from .points import POINTS_FORM, read_point
-from .types import RegionsType, named, of_frame, regions_from, regions_input, stacked_unions
+from .types import (
+    RegionsType,
+    masks_of,
+    named,
+    of_frame,
+    regions_from,
+    regions_input,
+    stacked_unions,
+)
 
 NO_SECOND = "none"
 
@@ -37,6 +54,69 @@ def _meanings() -> str:
     return "\n".join(f"{name}: {criterion.meaning}" for name, criterion in CRITERIA.items())
 
 
+def criterion_inputs(how_many: io.Input) -> list[io.Input]:
+    """The regions, a criterion and what it may ask for, `how_many` after its name."""
+    return [
+        regions_input(),
+        io.Combo.Input("by", options=list(CRITERIA), tooltip=_meanings()),
+        how_many,
+        io.String.Input(
+            "point", default="", tooltip=f"For the criteria with a point: {POINTS_FORM}."
+        ),
+        io.String.Input(
+            "label", default="", tooltip="For label: one name, or several with commas between."
+        ),
+        io.String.Input(
+            "colour", default="#ff0000", tooltip="For closest_colour: #rrggbb.", advanced=True
+        ),
+        io.Combo.Input(
+            "then_by",
+            options=[NO_SECOND, *CRITERIA],
+            tooltip="Settles ties. What is still tied goes by the canonical order.",
+            advanced=True,
+        ),
+        near_is_input(advanced=True),
+        io.Mask.Input(
+            "mask", optional=True, tooltip="For best_iou and most_inside: what to compare."
+        ),
+        depth_input("For nearest_in_depth and farthest_in_depth.", optional=True),
+        io.Image.Input("image", optional=True, tooltip="For closest_colour: the picture itself."),
+    ]
+
+
+def questions(
+    count: int,
+    *,
+    point: str,
+    label: str,
+    colour: str,
+    near_is: str,
+    mask: Tensor | None = None,
+    depth: Any = None,
+    image: Tensor | None = None,
+) -> list[Question]:
+    """What `criterion_inputs` ask, for each of `count` images."""
+    values, drawn = None, "white"
+    if depth is not None:
+        values, _, drawn = depth_from(depth, near_is)
+    batches = {
+        "mask": None if mask is None else as_mask(mask),
+        "depth": values,
+        "image": None if image is None else as_images(image),
+    }
+    labels = [name.strip() for name in label.split(",") if name.strip()]
+    return [
+        Question(
+            point=read_point(point),
+            **{name: of_frame(batch, i, count, name) for name, batch in batches.items()},
+            near_is=drawn,
+            colour=colour,
+            label=labels or None,
+        )
+        for i in range(count)
+    ]
+
+
 class SelectRegions(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -49,46 +129,75 @@ class SelectRegions(io.ComfyNode):
                 "in depth. The order of the masks never matters."
             ),
             search_aliases=["pick mask", "choose mask", "largest mask", "mask by point", "filter"],
+            inputs=criterion_inputs(
+                whole("count", 1, 1, 4096, "How many, the best first. Fewer where fewer qualify.")
+            ),
+            outputs=selection_outputs(),
+        )
+
+    @classmethod
+    @named
+    def execute(
+        cls, regions: Any, by: str, count: int, then_by: str, **asked: Any
+    ) -> io.NodeOutput:
+        frames = regions_from(regions)
+        second = "" if then_by == NO_SECOND else then_by
+        chosen = [
+            frame.take(rank(frame, by, question, second)[:count])
+            for frame, question in zip(frames, questions(len(frames), **asked), strict=True)
+        ]
+        return selection(frames, chosen)
+
+
+class SortRegions(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionFields_SortRegions",
+            display_name="Sort Regions",
+            category="region fields/select",
+            description=(
+                "Puts regions in an order that you choose, as masks, boxes, labels and sets of "
+                "one, so that the first, the second and so on mean something."
+            ),
+            search_aliases=["order masks", "rank", "sort masks", "left to right", "nth mask"],
             inputs=[
-                regions_input(),
-                io.Combo.Input("by", options=list(CRITERIA), tooltip=_meanings()),
-                io.Int.Input(
-                    "count",
-                    default=1,
-                    min=1,
-                    max=4096,
-                    tooltip="How many, the best first. Fewer where fewer qualify.",
+                *criterion_inputs(
+                    whole("count", 0, 0, 4096, "Only so many, the first ones; 0 gives all.")
                 ),
-                io.String.Input(
-                    "point", default="", tooltip=f"For the criteria with a point: {POINTS_FORM}."
-                ),
-                io.String.Input(
-                    "label",
-                    default="",
-                    tooltip="For label: one name, or several with commas between.",
-                ),
-                io.String.Input(
-                    "colour",
-                    default="#ff0000",
-                    tooltip="For closest_colour: #rrggbb.",
-                    advanced=True,
-                ),
-                io.Combo.Input(
-                    "then_by",
-                    options=[NO_SECOND, *CRITERIA],
-                    tooltip="Settles ties. What is still tied goes by the canonical order.",
-                    advanced=True,
-                ),
-                near_is_input(advanced=True),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="For best_iou and most_inside: what to compare."
-                ),
-                depth_input("For nearest_in_depth and farthest_in_depth.", optional=True),
-                io.Image.Input(
-                    "image", optional=True, tooltip="For closest_colour: the picture itself."
+                switch("reverse", "The other way round: the worst first."),
+                switch(
+                    "renumber",
+                    "Ids become places in the order, 0 for the first; previews then show them.",
                 ),
             ],
-            outputs=selection_outputs(),
+            outputs=[
+                RegionsType.Output(
+                    display_name="regions",
+                    tooltip="The set. It has no order of its own; with renumber its ids tell it.",
+                ),
+                RegionsType.Output(
+                    display_name="each",
+                    is_output_list=True,
+                    tooltip="Sets of one region in order: what follows runs once for each.",
+                ),
+                io.Mask.Output(
+                    display_name="masks", tooltip="A mask for each region, in order, as one batch."
+                ),
+                io.Mask.Output(
+                    display_name="list",
+                    is_output_list=True,
+                    tooltip="The masks one by one: what follows runs once for each.",
+                ),
+                io.BoundingBox.Output(
+                    display_name="bboxes", tooltip="A list of boxes for each image, in order."
+                ),
+                io.String.Output(
+                    display_name="labels",
+                    is_output_list=True,
+                    tooltip="Each region's label, in order; empty where it has none.",
+                ),
+            ],
         )
 
     @classmethod
@@ -98,40 +207,36 @@ class SelectRegions(io.ComfyNode):
         regions: Any,
         by: str,
         count: int,
-        point: str,
-        label: str,
-        colour: str,
         then_by: str,
-        near_is: str,
-        mask: Tensor | None = None,
-        depth: Any = None,
-        image: Tensor | None = None,
+        reverse: bool,
+        renumber: bool,
+        **asked: Any,
     ) -> io.NodeOutput:
         frames = regions_from(regions)
-        values, drawn = None, "white"
-        if depth is not None:
-            values, _, drawn = depth_from(depth, near_is)
-        batches = {
-            "mask": None if mask is None else as_mask(mask),
-            "depth": values,
-            "image": None if image is None else as_images(image),
-        }
-        labels = [name.strip() for name in label.split(",") if name.strip()]
-        chosen = [
-            select(
-                frame,
-                by,
-                count,
-                read_point(point),
-                **{name: of_frame(batch, i, len(frames), name) for name, batch in batches.items()},
-                near_is=drawn,
-                colour=colour,
-                label=labels or None,
-                then_by="" if then_by == NO_SECOND else then_by,
-            )
-            for i, frame in enumerate(frames)
-        ]
-        return selection(frames, chosen)
+        second = "" if then_by == NO_SECOND else then_by
+        sets: list[Regions] = []
+        each: list[Regions] = []
+        boxes: list[list[dict[str, Any]]] = []
+        for frame, question in zip(frames, questions(len(frames), **asked), strict=True):
+            order = sort_order(frame, by, question, second, reverse)
+            if renumber:
+                frame = renumbered(frame, order)
+                order = frame.ids.argsort().tolist()
+            kept = order[: count or None]
+            held = to_boxes(frame)
+            each += [frame.take([i]) for i in kept]
+            boxes.append([held[i] for i in kept])
+            sets.append(frame.take(kept))
+        each = each or [Regions.empty(frames[0].size)]
+        masks = masks_of(each, frames[0].size)
+        return io.NodeOutput(
+            sets,
+            [[one] for one in each],
+            masks,
+            list(masks[:, None]),
+            boxes,
+            ["".join(one.labels) for one in each],
+        )
 
 
 class SelectSubject(io.ComfyNode):

@@ -99,6 +99,25 @@ def stacked_unions(frames: Sequence[Regions]) -> Tensor:
     return stacked([regions.union() for regions in frames])
 
 
+def masks_of(frames: Sequence[Regions], size: tuple[int, int]) -> Tensor:
+    """A mask for each region of `frames`, one after the other, as a MASK batch.
+
+    float32 (N, H, W), filled some masks at a time; one empty mask of `size` where N is 0.
+    """
+    sizes = {frame.size for frame in frames} or {size}
+    if len(sizes) > 1:
+        raise InputError(f"the images have {len(sizes)} sizes, but a mask batch has one.")
+    count = sum(len(frame) for frame in frames)
+    device = comfy.model_management.intermediate_device()
+    masks = torch.zeros((max(count, 1), *sizes.pop()), device=device)
+    place = 0
+    for frame in frames:
+        for start, part in frame.chunks():
+            masks[place + start : place + start + len(part)] = part.to(device)
+        place += len(frame)
+    return masks
+
+
 def named(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     """Let an InputError that leaves `execute` begin with the node's name."""
 

@@ -200,6 +200,18 @@ def test_cover_writes_the_engines_partition_and_reports_both_coverages(
     assert report["before"]["covered"] == pytest.approx(before.covered, abs=1e-6)
 
 
+def test_cover_asks_the_model_inside_the_gaps(folder, tmp_path, capsys):
+    size = files.load_regions(folder).size
+    files.write_image(tmp_path / "picture.png", torch.rand(*size, 3))
+    argv = ["cover", folder, "--method", "segment", "--out", tmp_path / "labels.png"]
+    assert "--model" in _fails(capsys, *argv, "--image", tmp_path / "picture.png")
+    assert "leave it out" in _fails(capsys, *argv[:2], "--model", "nano", *argv[4:])
+    _run(*argv, "--image", tmp_path / "picture.png", "--model", "nano", "--smallest-gap", 40)
+    labels = np.asarray(Image.open(tmp_path / "labels.png"))
+    assert labels.min() > 0
+    assert json.loads(capsys.readouterr().out)["after"]["covered"] == 1
+
+
 def test_cover_can_leave_far_pixels_to_nobody(folder, tmp_path):
     _run("cover", folder, "--max-gap", 3, "--out", tmp_path / "labels.png")
     labels = np.asarray(Image.open(tmp_path / "labels.png"))

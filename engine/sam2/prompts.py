@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,14 @@ from .decode import Pick, best_candidate, decode, single_mask, three_by_size
 from .model import Embedding, Sam2
 from .prompt import Prompt
 
-__all__ = ["CHOICES", "Prompt", "PromptedMasks", "predict_prompts", "segment_prompts"]
+__all__ = [
+    "CHOICES",
+    "Prompt",
+    "PromptedMasks",
+    "point_segmenter",
+    "predict_prompts",
+    "segment_prompts",
+]
 
 CHOICES = ("best", "part", "object", "whole", "all")
 
@@ -70,6 +77,23 @@ def segment_prompts(
 ) -> Regions:
     """Segment one object for each prompt. See `predict_prompts`; ids tell whose region is whose."""
     return predict_prompts(model, image, prompts, choice, refine).regions()
+
+
+def point_segmenter(
+    model: Sam2, image: Tensor | Embedding
+) -> Callable[[Sequence[tuple[int, int]]], Regions]:
+    """What to ask inside gaps, for `fill_coverage`: points x, y in, the best region at each out.
+
+    The image is encoded once. A region's id is the index of its point; one without pixels is
+    left out.
+    """
+    embedding = image if isinstance(image, Embedding) else model.embed(image)
+
+    def ask(points: Sequence[tuple[int, int]]) -> Regions:
+        prompts = [Prompt(points=[[x, y]], labels=[1]) for x, y in points]
+        return segment_prompts(model, embedding, prompts)
+
+    return ask
 
 
 def predict_prompts(

@@ -1,5 +1,7 @@
 """Coverage and its filling: total, disjoint, idempotent, and free of mask order."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from region_fields.engine import InputError, Regions, fill_coverage, measure_coverage
 from region_fields.engine.cover import FILL_METHODS, OVERLAP_WINNERS, gap_points
+from region_fields.engine.sam2.prompts import point_segmenter
 from scipy.ndimage import distance_transform_edt, label
 from skimage.segmentation import expand_labels
 
@@ -35,7 +38,24 @@ def extras(size: tuple[int, int]) -> dict:
     return {
         "image": torch.from_numpy(rng.random((*size, 3), dtype=np.float32)),
         "depth": torch.from_numpy(rng.random(size, dtype=np.float32)),
+        "segmenter": boxes_around(size, 2),
     }
+
+
+def boxes_around(size: tuple[int, int], reach: int, score: float = 0.75) -> Any:
+    """A segmenter that finds a square around each point."""
+
+    def ask(points: list[tuple[int, int]]) -> Regions:
+        masks = torch.zeros((len(points), *size), dtype=torch.bool)
+        for mask, (x, y) in zip(masks, points, strict=True):
+            mask[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = True
+        return Regions.from_masks(masks, [score] * len(points), ids=list(range(len(points))))
+
+    return ask
+
+
+def finds_nothing(points: list[tuple[int, int]]) -> Regions:
+    return Regions.empty((1, 1))
 
 
 def two() -> Regions:
@@ -130,6 +150,64 @@ def test_small_gaps_join_their_neighbour_instead():
     wall = Regions.from_masks(mask_of(".##...", "###...", "..#..."), ids=[1])
     filled = fill_coverage(wall, "new_regions", smallest_gap=3)
     assert map_of(filled) == ["111222", "111222", "111222"]
+
+
+def test_segmenting_asks_inside_each_gap_and_takes_only_what_is_free():
+    wall = Regions.from_masks(mask_of(".....#...", ".....#...", ".....#..."), ids=[1])
+    asked: list[list[tuple[int, int]]] = []
+
+    def ask(points: list[tuple[int, int]]) -> Regions:
+        asked.append(points)
+        return boxes_around((3, 9), 1, 0.5)(points)
+
+    filled = fill_coverage(wall, "segment", smallest_gap=4, segmenter=ask)
+    assert asked == [[(1, 1), (7, 1)], [(3, 0)]]
+    assert map_of(filled) == ["222441333", "222441333", "222241333"]
+    assert dict(zip(filled.ids.tolist(), filled.scores.tolist(), strict=True)) == {
+        1: 1.0,
+        2: 0.5,
+        3: 0.5,
+        4: 0.5,
+    }
+
+
+def test_a_gap_where_nothing_is_found_becomes_a_region_and_small_ones_join_the_nearest():
+    wall = Regions.from_masks(mask_of("...#.#..", "...#.#.."), ids=[1])
+    filled = fill_coverage(wall, "segment", smallest_gap=4, segmenter=finds_nothing)
+    assert map_of(filled) == ["22211133", "22211133"]
+    assert filled.scores.tolist() == [1, 1, 1]
+
+
+@given(stack=stacks, smallest=st.integers(1, 9), reach=st.integers(0, 3))
+def test_segmenting_fills_whatever_the_segmenter_finds(stack, smallest, reach):
+    regions = Regions.from_masks(torch.from_numpy(stack))
+    segmenter = boxes_around(regions.size, reach)
+    filled = fill_coverage(regions, "segment", smallest_gap=smallest, segmenter=segmenter)
+    assert (filled.masks.sum(0) == 1).all()
+    fresh = [own for own in filled.ids.tolist() if own not in regions.ids.tolist()]
+    covered = regions.union()
+    for mask, own in zip(filled.masks, filled.ids.tolist(), strict=True):
+        if own in fresh:
+            assert not (mask & covered).any()
+
+
+def test_segmenting_within_max_gap_leaves_what_is_farther():
+    filled = fill_coverage(two(), "segment", max_gap=1, smallest_gap=1, segmenter=finds_nothing)
+    assert map_of(filled) == ["336...75", "336....7"]
+
+
+def test_sam2_asked_in_a_gap_finds_the_thing_in_it(nano):
+    image = torch.full((96, 128, 3), 0.2)
+    image[20:70, 70:110] = torch.tensor([0.9, 0.3, 0.1])
+    left = torch.zeros(96, 128, dtype=torch.bool)
+    left[:, :50] = True
+    filled = fill_coverage(
+        Regions.from_masks(left), "segment", segmenter=point_segmenter(nano, image)
+    )
+    assert (filled.masks.sum(0) == 1).all()
+    thing = image[..., 0] > 0.5
+    ious = [float((m & thing).sum() / (m | thing).sum()) for m in filled.masks]
+    assert max(ious) > 0.5
 
 
 def test_edges_stop_the_filling_where_the_picture_changes():
@@ -244,6 +322,7 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"method": "flood"}, "wanted one of nearest"),
         ({"overlaps": "first"}, "wanted one of smallest"),
         ({"method": "edges"}, "needs the image"),
+        ({"method": "segment"}, "needs a SAM 2 model"),
         ({"overlaps": "nearest_depth"}, "need a depth"),
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
@@ -257,10 +336,12 @@ def test_what_cannot_be_filled_is_refused(arguments, message):
 
 
 def test_more_new_regions_than_fit_in_memory_are_refused(monkeypatch):
-    monkeypatch.setattr("region_fields.engine.cover._MOST_BYTES", 4)
+    monkeypatch.setattr("region_fields.engine.cover.fill._MOST_BYTES", 4)
     comb = Regions.from_masks(mask_of("#.#.#.#.#"))
     with pytest.raises(InputError, match="Raise smallest_gap"):
         fill_coverage(comb, "new_regions")
+    with pytest.raises(InputError, match="Raise smallest_gap"):
+        fill_coverage(comb, "segment", smallest_gap=1, segmenter=finds_nothing)
 
 
 def test_gap_points_need_sensible_numbers():

@@ -201,3 +201,20 @@ def test_a_name_without_a_known_ending_is_refused(tmp_path):
         files.write_image(tmp_path / "picture", torch.zeros(2, 2, 3))
     with pytest.raises(InputError, match="no alpha"):
         files.write_image(tmp_path / "picture.jpg", torch.zeros(2, 2, 4))
+
+
+def test_label_pictures_hold_numbers_or_colours(tmp_path):
+    numbers = torch.tensor([[0, 1, 2], [2, 2, 0]])
+    files.write_labels(tmp_path / "deep.png", numbers * 300)
+    assert torch.equal(files.read_label_picture(tmp_path / "deep.png"), numbers * 300)
+    grey = Image.fromarray(numbers.numpy().astype(np.uint8))
+    grey.save(tmp_path / "grey.png")
+    assert torch.equal(files.read_label_picture(tmp_path / "grey.png"), numbers)
+    palette = grey.copy()
+    palette.putpalette([0, 0, 0, 200, 0, 0, 0, 99, 99])
+    palette.save(tmp_path / "palette.png")
+    assert torch.equal(files.read_label_picture(tmp_path / "palette.png"), numbers)
+    palette.convert("RGB").save(tmp_path / "colours.png")
+    colours = files.read_label_picture(tmp_path / "colours.png")
+    assert colours.shape == (2, 3, 3)
+    assert torch.equal(colours[0, 1], torch.tensor([200 / 255, 0, 0]))

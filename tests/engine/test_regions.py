@@ -236,3 +236,16 @@ def test_what_cannot_be_regions_is_refused(arguments, message):
 def test_packed_masks_of_another_width_are_refused():
     with pytest.raises(InputError, match="wanted packed masks"):
         Regions.from_packed(torch.zeros((1, 3, 1), dtype=torch.uint8), (3, 9))
+
+
+@given(stack=stacks)
+def test_masks_that_come_one_at_a_time_give_the_same_regions(stack):
+    masks = torch.from_numpy(stack)
+    ids = list(range(9, 9 + len(masks)))
+    each = Regions.from_each(iter(masks), masks.shape[1:], labels=["a"] * len(masks), ids=ids)
+    assert each.equals(Regions.from_masks(masks, labels=["a"] * len(masks), ids=ids))
+
+
+def test_masks_of_another_size_are_refused_one_by_one():
+    with pytest.raises(InputError, match="wanted masks of 4 x 3 pixels"):
+        Regions.from_each([torch.ones(3, 4), torch.ones(4, 3)], (3, 4))

@@ -82,3 +82,13 @@ def test_an_image_of_another_size_or_a_small_crop_factor_is_refused():
         to_segs(regions, torch.zeros(5, 5, 3))
     with pytest.raises(InputError, match="at least 1"):
         to_segs(regions, crop_factor=0.5)
+
+
+def test_a_mask_of_several_frames_counts_as_their_union_and_alpha_is_left_out():
+    seg = namedtuple("SEG", IMPACT_FIELDS, defaults=[None])
+    frames = np.zeros((2, 2, 3), np.float32)
+    frames[0, 0, 0] = frames[1, 1, 2] = 1
+    regions = from_segs(((4, 5), [seg(None, frames, 1.0, (1, 1, 4, 3), None, "")]))
+    assert regions.masks[0].nonzero().tolist() == [[1, 1], [2, 3]]
+    _, (sent,) = to_segs(regions, torch.rand(4, 5, 4))
+    assert sent.cropped_image.shape == (1, 2, 3, 3)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from region_fields.engine import InputError, Regions, select
 from region_fields.engine.ops.colour import srgb_to_oklab
-from region_fields.engine.selection import CRITERIA, Question, rank, rest_of, subject
+from region_fields.engine.selection import (
+    CRITERIA,
+    Question,
+    rank,
+    renumbered,
+    rest_of,
+    sort_order,
+    subject,
+)
 from scipy.ndimage import distance_transform_edt
 
 stacks = hnp.arrays(bool, st.tuples(st.integers(0, 6), st.integers(2, 7), st.integers(2, 12)))
@@ -270,3 +278,44 @@ def test_what_cannot_be_answered_is_refused(arguments, message):
 def test_what_is_no_colour_is_refused(colour):
     with pytest.raises(InputError, match="wanted a colour"):
         select(corners(), "closest_colour", image=torch.zeros(5, 6, 3), colour=colour)
+
+
+@given(data=st.data(), stack=stacks)
+def test_sorting_ranks_all_regions_and_does_not_depend_on_order(data, stack):
+    masks = torch.from_numpy(stack)
+    shuffle = list(data.draw(st.permutations(range(len(stack)))))
+    regions, other = Regions.from_masks(masks), Regions.from_masks(masks[shuffle])
+    for reverse in (False, True):
+        for by in ("left_most", "smallest", "containing_point"):
+            question = Question(point=(1, 1))
+            order = sort_order(regions, by, question, reverse=reverse)
+            assert sorted(order) == list(range(len(regions)))
+            assert order == sort_order(other, by, question, reverse=reverse)
+    across = [float(regions.centroids[i, 0]) for i in sort_order(regions, "left_most", Question())]
+    assert across == sorted(across)
+
+
+def test_what_a_criterion_cannot_choose_comes_last_either_way():
+    masks = torch.zeros(3, 4, 8, dtype=torch.bool)
+    masks[0, :, :4] = masks[1, 0, :2] = masks[2, 3, 7] = True
+    regions = Regions.from_masks(masks, labels=["big", "small", "far"])
+    question = Question(point=(0, 0))
+
+    def names(reverse: bool) -> list[str]:
+        order = sort_order(regions, "containing_point", question, reverse=reverse)
+        return [regions.labels[i] for i in order]
+
+    assert names(False) == ["small", "big", "far"]
+    assert names(True) == ["big", "small", "far"]
+
+
+def test_renumbering_gives_places_in_the_order_as_ids():
+    masks = torch.eye(3, 9, dtype=torch.bool)[:, None]
+    regions = Regions.from_masks(masks, labels=["left", "middle", "right"], ids=[7, 8, 9])
+    order = sort_order(regions, "right_most", Question())
+    found = renumbered(regions, order)
+    assert dict(zip(found.ids.tolist(), found.labels, strict=True)) == {
+        0: "right",
+        1: "middle",
+        2: "left",
+    }

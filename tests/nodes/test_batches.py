@@ -92,6 +92,8 @@ SELECT = {
     "then_by": "none",
     "near_is": "auto",
 }
+SORT = {**SELECT, "count": 4, "reverse": False, "renumber": True}
+SHARES = {"width": 3.0, "count": 3, "rest": "own share"}
 FILL = {
     "method": "edges",
     "overlaps": "nearest_depth",
@@ -227,7 +229,14 @@ BATCHED = {
         "depth": images(DEPTHS),
         **SELECT,
     },
+    "RegionFields_SortRegions": {
+        "regions": sets(*SETS),
+        "by": "farthest_in_depth",
+        "depth": images(DEPTHS),
+        **SORT,
+    },
     "RegionFields_SelectSubject": {"regions": sets(*SETS)},
+    "RegionFields_SoftShares": {"regions": sets(*SETS), **SHARES},
     "RegionFields_MeasureCoverage": {"regions": sets(*SETS)},
     "RegionFields_FillCoverage": {
         "regions": sets(*SETS),
@@ -373,7 +382,10 @@ def test_a_batch_gives_what_its_images_give_one_by_one(host: Host, node_id: str)
 
 ORDERED = {
     "RegionFields_SelectRegions": {"by": "most_central", **SELECT},
+    "RegionFields_SortRegions": {"by": "nearest_point", **SORT},
     "RegionFields_SelectSubject": {},
+    "RegionFields_SoftShares": SHARES,
+    "RegionFields_SaveRegions": {"filename_prefix": "order/set", "format": "folder"},
     "RegionFields_MeasureCoverage": {},
     "RegionFields_FillCoverage": FILL | {"method": "nearest", "overlaps": "smallest"},
     "RegionFields_BlendRegionStrengths": BLEND | {"strengths": "by area"},
@@ -396,6 +408,7 @@ ORDERED = {
         "latent_scale": 8,
         "steps": 20,
     },
+    "RegionFields_CompareMasks": {"other": (FIELDS[:1] > 0.5).float(), "tolerance": 1.0},
     "RegionFields_CropRegions": {"image": IMAGES[:1], "padding": 2},
     "RegionFields_RegionsToLayers": {"image": IMAGES[:1]},
     "RegionFields_RegionsToLabelMap": {"overlaps": "largest"},
@@ -417,15 +430,20 @@ ORDERED = {
 @pytest.mark.parametrize("node_id", ORDERED)
 def test_the_order_of_masks_changes_nothing(host: Host, node_id: str):
     masks, shuffled = SETS[0], SETS[0][torch.tensor([3, 0, 4, 2, 1])]
-    name = {"RegionFields_FieldFromDistance": "anchor", "RegionFields_MasksToRegions": "masks"}.get(
-        node_id, "regions"
-    )
+    name = {
+        "RegionFields_FieldFromDistance": "anchor",
+        "RegionFields_MasksToRegions": "masks",
+        "RegionFields_CompareMasks": "one",
+    }.get(node_id, "regions")
 
     def run(given: Tensor) -> dict[str, Any]:
         value: Any = given.float()
-        if node_id == "RegionFields_FieldFromDistance":
+        if node_id in ("RegionFields_FieldFromDistance", "RegionFields_CompareMasks"):
             value = regions_wire({"masks": given})
-        return host.call(node_id, **{name: value}, **ORDERED[node_id])
+        found = host.call(node_id, **{name: value}, **ORDERED[node_id])
+        if node_id == "RegionFields_SaveRegions":
+            found = host.call("RegionFields_LoadRegions", path=found["path"][0])
+        return found
 
     first, second = run(masks), run(shuffled)
     for key, value in first.items():
@@ -456,6 +474,8 @@ ELSEWHERE = {
     "RegionFields_RegionsToCOCO",
     "RegionFields_COCOToRegions",
     "RegionFields_SEGSToRegions",
+    "RegionFields_SaveRegions",
+    "RegionFields_LoadRegions",
     # These need a sampler's model or latent: see test_sampling.py.
     "RegionFields_FieldToDenoiseMask",
     "RegionFields_ResizeFieldToLatent",

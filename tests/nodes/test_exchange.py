@@ -153,3 +153,106 @@ def test_an_error_names_the_node_and_what_is_wrong(host: Host, words: str):
     node_id, inputs = WRONG[words]
     with pytest.raises(HostError, match=words):
         host.call(node_id, **inputs)
+
+
+def test_a_mask_list_comes_back_as_one_set(host: Host):
+    sent = Call("RegionFields_RegionsToMasks", {"regions": REGIONS}, 2)
+    made = {"threshold": 0.5, "invert": False, "masks": sent}
+    (back,) = host.call(
+        "RegionFields_MasksToRegions", **made, belong="all to one image", labels="a\nb\nc"
+    )["regions"]
+    assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+    assert back.labels == ("a", "b", "c")
+    apart = host.call(
+        "RegionFields_MasksToRegions",
+        **made,
+        belong="one batch of a list to each image",
+        labels="",
+    )["regions"]
+    assert [one.areas.tolist() for one in apart] == [[one] for one in back.areas.tolist()]
+
+
+def test_without_each_only_the_unions_come_out(host: Host):
+    found = host.call("RegionFields_RegionsToMasks", regions=REGIONS, each=False)
+    assert torch.equal(found["masks"], found["union"])
+    assert found["count"] == 3
+
+
+def test_whole_numbers_and_16_bit_numbers_are_told_apart(host: Host):
+    for slot in (0, 2):
+        sent = Call(
+            "RegionFields_RegionsToLabelMap", {"regions": REGIONS, "overlaps": "smallest"}, slot
+        )
+        (back,) = host.call("RegionFields_LabelMapToRegions", map=sent)["regions"]
+        assert back.ids.tolist() == [1, 2, 3]
+        assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+
+
+@pytest.mark.parametrize("format", ["folder", "label map", "colours", "COCO"])
+def test_saved_regions_are_loaded_again(host: Host, format: str):
+    sent = Call(
+        "RegionFields_SaveRegions",
+        {"regions": REGIONS, "filename_prefix": f"{format}/set", "format": format},
+    )
+    path = host.chain(sent)["path"]
+    assert len(path) == 1
+    (back,) = host.call("RegionFields_LoadRegions", path=path[0])["regions"]
+    assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
+    if format in ("folder", "COCO"):
+        assert back.labels == ("wall", "rug", "lamp")
+
+
+def test_each_image_of_a_batch_is_saved_under_its_own_name(host: Host):
+    both = regions_wire({"masks": MASKS}, {"masks": MASKS[:1]})
+    call = {"filename_prefix": "many/set", "format": "label map", "regions": both}
+    assert host.call("RegionFields_SaveRegions", **call)["path"] == [
+        "many/set_00001_.png",
+        "many/set_00002_.png",
+    ]
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "nothing"])
+def test_only_the_output_and_the_input_folder_are_read(host: Host, path: str):
+    with pytest.raises(HostError, match="Load Regions: there are no regions at"):
+        host.call("RegionFields_LoadRegions", path=path)
+
+
+def test_crops_for_captioners_are_small_and_paste_back(host: Host):
+    found = host.call(
+        "RegionFields_CropRegions", regions=REGIONS, image=IMAGE, padding=0, longest=8
+    )
+    assert [max(crop.shape[1:3]) for crop in found["crops"]] == [8, 8, 6]
+    assert [crop.shape[1:3] for crop in found["crops"]] == [m.shape[1:] for m in found["masks"]]
+    assert found["bboxes"][0]["width"] == 17
+
+
+def test_sorting_gives_masks_boxes_and_labels_in_one_order(host: Host):
+    asked = {"point": "", "label": "", "colour": "#000000", "then_by": "none", "near_is": "auto"}
+    found = host.call(
+        "RegionFields_SortRegions",
+        regions=REGIONS,
+        by="right_most",
+        count=2,
+        **asked,
+        reverse=False,
+        renumber=True,
+    )
+    assert found["labels"] == ["lamp", "wall"]
+    assert torch.equal(found["masks"].bool(), MASKS[[1, 0]])
+    assert [box["x"] for box in found["bboxes"][0]] == [22, 3]
+    assert [one[0].labels for one in found["each"]] == [("lamp",), ("wall",)]
+    (kept,) = found["regions"]
+    assert dict(zip(kept.labels, kept.ids.tolist(), strict=True)) == {"lamp": 0, "wall": 1}
+
+
+def test_soft_shares_sum_to_one_and_tell_whose_they_are(host: Host):
+    call = {"regions": REGIONS, "width": 2.0, "count": 2}
+    found = host.call("RegionFields_SoftShares", **call, rest="own share")
+    assert found["labels"] == ["wall", "rug", "background"]
+    torch.testing.assert_close(found["batch"].sum(0), torch.ones(20, 30))
+    deep = MASKS[0].clone()
+    deep[[2, 14], :] = deep[:, [3, 19]] = False
+    assert bool((found["batch"][0][deep] > 0.5).all())
+    near = host.call("RegionFields_SoftShares", **call, rest="nearest region")
+    assert near["labels"] == ["wall", "rug"]
+    torch.testing.assert_close(near["batch"].sum(0), torch.ones(20, 30))

@@ -192,3 +192,26 @@ def agreement(a: Tensor, b: Tensor) -> float:
     shared = x @ y.T
     union = x.sum(1)[:, None] + y.sum(1) - shared
     return float((shared / union).amax(dim=1).min())
+
+
+def test_fill_coverage_asks_the_model_inside_the_gaps(host: Host, loader: Call):
+    masks = torch.zeros(1, 48, 64)
+    masks[0, :, :20] = 1
+    image = torch.rand(1, 48, 64, 3, generator=torch.Generator().manual_seed(5))
+    inputs = {
+        "regions": masks,
+        "method": "segment",
+        "overlaps": "smallest",
+        "max_gap": 0.0,
+        "smallest_gap": 50,
+        "edge_strength": 100.0,
+        "near_is": "auto",
+        "image": image,
+    }
+    (filled,) = host.call("RegionFields_FillCoverage", **inputs, model=loader)["regions"]
+    assert (filled.masks.sum(0) == 1).all()
+    assert len(filled) > 1
+    (kept,) = [i for i, own in enumerate(filled.ids.tolist()) if own == 0]
+    assert bool(filled.masks[kept, :, :20].all())
+    with pytest.raises(HostError, match="Fill Coverage: segment needs a SAM 2 model and the image"):
+        host.call("RegionFields_FillCoverage", **inputs)
