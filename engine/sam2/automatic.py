@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..ops.bits import measure_packed, pack_bits, packed_width, unpack_bits
+from ..ops.bits import boxes_packed, pack_bits, packed_width, unpack_bits
 from ..ops.checks import InputError, Progress, check_image
 from ..ops.chunks import in_chunks, ran_out_of_memory
 from ..ops.components import fill_small_holes, remove_small_islands
@@ -176,7 +176,8 @@ def _keep_best(
     def judge(part: slice) -> _Masks:
         fresh = _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
         so_far = torch.cat([masks.boxes for masks in kept])
-        return fresh.take(suppress(fresh.boxes, settings.box_nms_thresh, so_far))
+        stays = suppress(fresh.boxes, settings.box_nms_thresh, so_far)
+        return fresh.take(stays.nonzero().squeeze(1))
 
     for part, masks in in_chunks(len(ranked), _masks_at_once(crop, settings), judge, _ADVICE):
         kept.append(masks)
@@ -198,31 +199,33 @@ def _stable_masks(
     full = upsample_masks(
         logits, crop.size, settings.mask_threshold, settings.stability_score_offset
     )
-    stability = full.above.to(torch.float32) / full.below.to(torch.float32)
+    stability = full.above.to(torch.float32) / full.below.clamp(min=1).to(torch.float32)
     masks = _Masks(crop, full.packed, scores.new_zeros(len(scores), 4), scores, stability)
     if settings.stability_score_thresh > 0:
         masks = masks.take((stability >= settings.stability_score_thresh).nonzero().squeeze(1))
-    boxes = _inclusive_boxes(masks.packed, crop.size[1])
-    masks = replace(masks, boxes=boxes)
-    return masks.take((~_near_inner_edge(boxes, crop, size)).nonzero().squeeze(1))
+    masks = replace(masks, boxes=_inclusive_boxes(masks.packed, crop.size[1]))
+    if crop.size == size:
+        return masks
+    return masks.take((~_near_inner_edge(masks.boxes, crop, size)).nonzero().squeeze(1))
 
 
 def _inclusive_boxes(packed: Tensor, width: int) -> Tensor:
     """Boxes float32 (N, 4) of first and last pixels, zeros where a mask is empty."""
-    areas, boxes, _ = measure_packed(packed, width)
-    boxes[:, 2:] -= (areas > 0).to(boxes.dtype)[:, None]
+    boxes = boxes_packed(packed, width)
+    boxes[:, 2:] -= (boxes[:, 2:] > 0).to(boxes.dtype)
     return boxes.to(torch.float32)
 
 
 def _near_inner_edge(boxes: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
     """Which boxes come near an edge of the crop that is no edge of the image: cut objects."""
-    offset = boxes.new_tensor([crop.x0, crop.y0, crop.x0, crop.y0])
-    placed = boxes + offset
-    inner = boxes.new_tensor([crop.x0, crop.y0, crop.x1, crop.y1])
-    outer = boxes.new_tensor([0, 0, size[1], size[0]])
-    near_inner = (placed - inner).abs() <= _EDGE_PIXELS
-    near_outer = (placed - outer).abs() <= _EDGE_PIXELS
-    return (near_inner & ~near_outer).any(1)
+    near = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    offsets = (crop.x0, crop.y0) * 2
+    inner = (crop.x0, crop.y0, crop.x1, crop.y1)
+    outer = (0, 0, size[1], size[0])
+    for side, offset, cut, end in zip(boxes.unbind(1), offsets, inner, outer, strict=True):
+        placed = side + offset
+        near |= ((placed - cut).abs() <= _EDGE_PIXELS) & ((placed - end).abs() > _EDGE_PIXELS)
+    return near
 
 
 def _no_masks(crop: Crop, device: torch.device) -> _Masks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+_AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 
 PRECISIONS = {
     "auto": None,
@@ -108,12 +110,15 @@ class Sam2:
         """S: the network sees every image as S x S pixels."""
         return int(self.network.image_size)
 
-    def autocast(self) -> torch.autocast:
-        """The context in which the encoder and the decoder run."""
-        dtype = self.dtype
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which the encoder runs.
+
+        In float32 none on devices whose autocast older PyTorch doesn't know even to switch off.
+        """
+        dtype, kind = self.dtype, self.device.type
         if dtype == torch.float32:
-            return torch.autocast(self.device.type, enabled=False)
-        return torch.autocast(self.device.type, dtype=dtype)
+            return torch.autocast(kind, enabled=False) if kind in ("cpu", "cuda") else nullcontext()
+        return torch.autocast(kind, dtype=dtype)
 
     def dense_pe(self) -> Tensor:
         """The positional encoding of the embedding's cells, float32 (1, C, S/16, S/16)."""
@@ -148,15 +153,20 @@ class Sam2:
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device computes it natively, else float16 on CUDA with tensor cores,
-    else float32."""
-    if device.type == "cuda":
-        capability = torch.cuda.get_device_capability(device)
-        if capability >= (8, 0):
-            return torch.bfloat16
-        if capability >= (7, 0):
-            return torch.float16
-    return torch.float32
+    """bfloat16 where matrix units compute it, else float16 where they compute that, else float32.
+
+    NVIDIA from Ampere on and AMD from CDNA 2 and RDNA 3 on have bfloat16, NVIDIA's Volta and Turing
+    and older AMD cards float16. Apple's GPUs, the CPU and whatever else stay at float32.
+    """
+    if device.type != "cuda":
+        return torch.float32
+    if torch.version.hip:
+        name = str(torch.cuda.get_device_properties(device).gcnArchName)
+        return torch.bfloat16 if name.startswith(_AMD_WITH_BFLOAT16) else torch.float16
+    capability = torch.cuda.get_device_capability(device)
+    if capability >= (8, 0):
+        return torch.bfloat16
+    return torch.float16 if capability >= (7, 0) else torch.float32
 
 
 def preprocess(image: Tensor, side: int) -> Tensor:

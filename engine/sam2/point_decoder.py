@@ -167,13 +167,21 @@ class PointDecoder:
     def logits(self, attended: Attended, wanted: Tensor) -> Tensor:
         """The wanted masks, prompt by prompt, float32 (K, S/4, S/4).
 
-        wanted: bool (P, 4), K of them true.
+        wanted: bool (P, 4), K of them true; on the CPU the device is not waited for.
         """
-        prompts = wanted.any(1).nonzero().squeeze(1)
+        wanted = wanted.cpu()
+        prompts = indices(wanted.any(1))
+        picked = indices(wanted[prompts].flatten()).to(self.device, non_blocking=True)
+        prompts = prompts.to(self.device, non_blocking=True)
         tokens, mlps = attended.tokens[prompts, 1:], self._module.output_hypernetworks_mlps
         hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        mixed = self._upscaler(attended.keys[prompts], hyper)
-        return from_cells(mixed[wanted[prompts]], self._side).to(torch.float32)
+        mixed = self._upscaler(attended.keys[prompts], hyper).flatten(0, 1)
+        return from_cells(mixed[picked], self._side).to(torch.float32)
+
+
+def indices(chosen: Tensor) -> Tensor:
+    """Where a bool tensor (N,) is true, int64."""
+    return chosen.nonzero().squeeze(1)
 
 
 def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:

@@ -201,6 +201,15 @@ def test_thresholds_nothing_passes_give_no_regions_of_the_images_size(everything
     assert regions.size == tuple(still_life.shape[:2])
 
 
+def test_a_mask_far_below_every_threshold_is_no_region(nano, still_life, monkeypatch):
+    def nothing_there(self, attended, wanted):
+        return torch.full((int(wanted.sum()), 64, 64), -9.0)
+
+    monkeypatch.setattr(candidates.PointDecoder, "logits", nothing_there)
+    settings = Everything(points_per_side=2, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+    assert len(segment_everything(nano, still_life, settings)) == 0
+
+
 def test_the_memory_budget_changes_no_result(everything):
     assert_alike(everything(memory_budget=16 << 20), everything(memory_budget=1 << 30))
 
