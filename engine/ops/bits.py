@@ -60,6 +60,14 @@ def any_row(packed: Tensor) -> Tensor:
     return _any_row_torch(packed)
 
 
+def shift_right(packed: Tensor, pixels: int) -> Tensor:
+    """Packed rows (..., B) with `pixels` clear pixels (0 to 7) before them: (..., B + 1)."""
+    wide = torch.nn.functional.pad(packed, (1, 1))
+    if pixels == 0:
+        return wide[..., 1:]
+    return (wide[..., 1:] >> pixels) | (wide[..., :-1] << (8 - pixels))
+
+
 def boxes_packed(packed: Tensor, width: int) -> Tensor:
     """Boxes int64 (N, 4) as x0, y0, x1, y1 of packed masks (N, H, B), x1 and y1 exclusive.
 

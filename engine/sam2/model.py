@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,14 +129,16 @@ class Sam2:
         return self._dense_pe
 
     @torch.no_grad()
-    def embed(self, image: Tensor) -> Embedding:
+    def embed(self, image: Tensor, between: Callable[[float], None] | None = None) -> Embedding:
         """Encode `image`, float (H, W, 3) in [0, 1]; a fourth channel is ignored.
 
-        Raises InputError when the shape or type is another, or a value isn't finite.
+        between(share) is called before each matrix product of the encoder, with the share of them
+        that each is; it may raise to interrupt. Raises InputError when the shape or type is
+        another, or a value isn't finite.
         """
         pixels = preprocess(check_image(image).to(self.device), self.image_size)
         network = self.network
-        with self.autocast():
+        with self.autocast(), _before_each_product(network.image_encoder, between):
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
         feats[-1] = feats[-1] + network.no_mem_embed
@@ -146,10 +149,28 @@ class Sam2:
         height, width = image.shape[:2]
         return Embedding(maps[2], (maps[0], maps[1]), (int(height), int(width)))
 
-    def embed_cached(self, image: Tensor) -> Embedding:
+    def embed_cached(
+        self, image: Tensor, between: Callable[[float], None] | None = None
+    ) -> Embedding:
         """What `embed` gives, kept for the next time the same pixels come, within a budget."""
-        kept = self.embeddings.get(image, self.dtype, self.embed)
+        kept = self.embeddings.get(image, self.dtype, lambda image: self.embed(image, between))
         return kept if kept.device == self.device else kept.to(self.device)
+
+
+@contextmanager
+def _before_each_product(
+    encoder: torch.nn.Module, call: Callable[[float], None] | None
+) -> Iterator[None]:
+    if call is None:
+        yield
+        return
+    products = [m for m in encoder.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d))]
+    hooks = [m.register_forward_pre_hook(lambda *_: call(1 / len(products))) for m in products]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
