@@ -18,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from automatic_precisions import print_table
 from automatic_setup import (
     SCENE,
     Measured,
     arithmetic,
+    encode,
     flops_per_second,
     make_model,
+    masks_of,
     measured,
     read_image,
     run_reference,
@@ -53,6 +56,9 @@ def main() -> None:
         f"{image.shape[1]} x {image.shape[0]} pixels, {options.points} points per side, "
         f"{options.crops} crop layers, m2m {options.m2m}, predicted IoU > {survive:.4f}"
     )
+    if options.precisions:
+        print_table(model, image, settings, options.half, options.repeat)
+        return
     pixels = (image * 255).round().to(torch.uint8).numpy()
     segment_everything(model, image, Everything(points_per_side=2))
     ours: list[Measured] = []
@@ -86,18 +92,14 @@ def report(ours: list[Measured], theirs: list[Measured]) -> None:
 
 def agreement(ours: Regions, theirs: list[dict]) -> tuple[float, int, int, int]:
     """Lowest IoU of the pairs at 0.99 or more, their number, and how many have no partner."""
-    wanted = [encode(one["segmentation"]) for one in theirs if one["segmentation"].any()]
-    found = [encode(mask.numpy()) for _, part in ours.chunks() for mask in part.cpu()]
+    wanted = [encode(mask) for mask in masks_of(theirs)]
+    found = [encode(mask) for mask in masks_of(ours)]
     if not wanted or not found:
         return 1.0, 0, len(wanted), len(found)
     iou = np.asarray(coco.iou(found, wanted, [False] * len(wanted)))
     pairs = iou[linear_sum_assignment(-iou)]
     good = pairs[pairs >= 0.99]
     return float(good.min(initial=1.0)), len(good), len(wanted) - len(good), len(found) - len(good)
-
-
-def encode(mask: np.ndarray) -> dict:
-    return coco.encode(np.asfortranarray(mask.astype(np.uint8)))
 
 
 def report_bound(flops: dict[str, float], model, seconds: float) -> None:
@@ -126,6 +128,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--no-reference", action="store_true")
+    parser.add_argument("--precisions", action="store_true", help="the table of precisions")
+    parser.add_argument("--half", default="bfloat16", choices=["bfloat16", "float16"])
     return parser.parse_args()
 
 

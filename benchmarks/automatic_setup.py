@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from region_fields.engine import Everything, Sam2, load_sam2
+from pycocotools import mask as coco
+from region_fields.engine import Everything, Regions, Sam2, load_sam2
 from region_fields.engine.sam2.architecture import ARCHITECTURES, build_network
 from region_fields.engine.sam2.decode import to_network_pixels
 from region_fields.engine.sam2.everything import grid_points
@@ -83,6 +84,20 @@ def run_reference(model: Sam2, image: np.ndarray, settings: Everything) -> list[
     return found
 
 
+def masks_of(found: Regions | list[dict[str, Any]]) -> Iterator[np.ndarray]:
+    """The masks, bool (H, W), of our regions or of what the reference gave; not those empty."""
+    if isinstance(found, Regions):
+        for _, part in found.chunks():
+            yield from part.cpu().numpy()
+        return
+    yield from (one["segmentation"] for one in found if one["segmentation"].any())
+
+
+def encode(mask: np.ndarray) -> dict[str, Any]:
+    """Run-length code as pycocotools takes."""
+    return coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+
+
 @dataclass(frozen=True)
 class Measured:
     """Seconds, processor seconds, peak bytes above what was held before, and what came out.
@@ -101,7 +116,7 @@ def measured(work: Callable[[], Any]) -> Measured:
 
     On CUDA the memory is the allocator's own peak instead.
     """
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         return _measured_cuda(work)
     before, peak, done = resident(), 0, threading.Event()
 
@@ -149,6 +164,7 @@ def arithmetic(model: Sam2, image: Tensor, settings: Everything) -> dict[str, fl
     grid = grid_points(settings.points_per_side, embedding.size).to(model.device)
     some = grid[torch.linspace(0, len(grid) - 1, min(CANDIDATES_TRIED, len(grid))).long()]
     tokens = decoder.embed_points(to_network_pixels(some, embedding.size, model))
+    decoder.attend(tokens[:1])  # computes what is shared by all prompts
     with FlopCounterMode(display=False) as counter:
         attended = decoder.attend(tokens[:1])
     attend = counter.get_total_flops()

@@ -92,8 +92,10 @@ class Regions:
 
         `packed` is taken over without a copy where it is in canonical order already, so that
         large sets don't exist twice: don't write to it afterwards. owned: it may also be brought
-        into that order in place; for a tensor that nobody else holds.
+        into that order in place; for a tensor that nobody else holds. On a device without float64,
+        which centroids are in (Apple's GPUs), the regions come to the CPU.
         """
+        packed = packed.cpu() if packed.device.type == "mps" else packed
         height, width = size
         wanted = (packed.shape[0], height, packed_width(width))
         if packed.dtype != torch.uint8 or tuple(packed.shape) != wanted:

@@ -46,15 +46,6 @@ class HeldSam2:
 
     def embed(self, image: Tensor) -> Embedding:
         """The embedding of `image` (H, W, C), made or remembered. Cancel takes effect within."""
-        model = self.ready()
-        hooks = [
-            block.register_forward_pre_hook(
-                lambda *_: mm.throw_exception_if_processing_interrupted()
-            )
-            for block in model.network.image_encoder.trunk.blocks
-        ]
-        try:
-            return model.embed_cached(image)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        return self.ready().embed_cached(
+            image, lambda share: mm.throw_exception_if_processing_interrupted()
+        )

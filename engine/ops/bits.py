@@ -14,6 +14,12 @@ import torch
 from torch import Tensor
 
 _BYTES_AT_ONCE = 16 << 20
+_ROWS_AT_ONCE = 64
+
+
+def on_host(tensor: Tensor) -> bool:
+    """Whether numpy can work on the tensor where it is."""
+    return tensor.device.type == "cpu"
 
 
 def packed_width(width: int) -> int:
@@ -28,30 +34,54 @@ def chunk_length(bytes_each: int, budget: int = _BYTES_AT_ONCE) -> int:
 
 def pack_bits(masks: Tensor) -> Tensor:
     """Pack bool (..., H, W) into uint8 (..., H, ceil(W / 8)) on the same device."""
-    if masks.device.type == "cpu":
+    if on_host(masks):
         return torch.from_numpy(np.packbits(masks.numpy(), axis=-1))
     return _pack_torch(masks)
 
 
 def unpack_bits(packed: Tensor, width: int) -> Tensor:
     """Undo `pack_bits`: uint8 (..., H, ceil(W / 8)) to bool (..., H, W)."""
-    if packed.device.type == "cpu":
+    if on_host(packed):
         return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=width).view(bool))
     return _unpack_torch(packed, width)
 
 
 def bit_count(packed: Tensor) -> Tensor:
     """Set bits in each byte of a uint8 tensor, as uint8 of the same shape."""
-    if packed.device.type == "cpu":
+    if on_host(packed):
         return torch.from_numpy(bit_count_array(packed.numpy()))
     return _look_up(_tables(packed.device)[0], packed)
 
 
 def any_row(packed: Tensor) -> Tensor:
     """OR the rows of packed (..., H, B) together into (..., B). H must be at least 1."""
-    if packed.device.type == "cpu":
+    if on_host(packed):
         return torch.from_numpy(np.bitwise_or.reduce(packed.numpy(), axis=-2))
     return _any_row_torch(packed)
+
+
+def shift_right(packed: Tensor, pixels: int) -> Tensor:
+    """Packed rows (..., B) with `pixels` clear pixels (0 to 7) before them: (..., B + 1)."""
+    wide = torch.nn.functional.pad(packed, (1, 1))
+    if pixels == 0:
+        return wide[..., 1:]
+    return (wide[..., 1:] >> pixels) | (wide[..., :-1] << (8 - pixels))
+
+
+def boxes_packed(packed: Tensor, width: int) -> Tensor:
+    """Boxes int64 (N, 4) as x0, y0, x1, y1 of packed masks (N, H, B), x1 and y1 exclusive.
+
+    Zeros where a mask is empty.
+    """
+    boxes = torch.zeros((packed.shape[0], 4), dtype=torch.int64, device=packed.device)
+    if on_host(packed):
+        for i, plane in enumerate(packed.numpy()):
+            boxes[i] = torch.tensor(_box_numpy(plane))
+        return boxes
+    step = chunk_length(packed[0].numel() if packed.shape[0] else 1)
+    for start in range(0, packed.shape[0], step):
+        boxes[start : start + step] = _boxes_torch(packed[start : start + step], width)
+    return boxes
 
 
 def measure_packed(packed: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +95,7 @@ def measure_packed(packed: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     areas = torch.zeros(count, dtype=torch.int64, device=device)
     boxes = torch.zeros((count, 4), dtype=torch.int64, device=device)
     sums = torch.zeros((count, 2), dtype=torch.int64, device=device)
-    if device.type == "cpu":
+    if on_host(packed):
         for i, plane in enumerate(packed.numpy()):
             areas[i], boxes[i], sums[i] = _measure_numpy(plane)
     else:
@@ -86,23 +116,44 @@ def bit_count_array(packed: Any) -> Any:
     return _tables(torch.device("cpu"))[0].numpy()[packed]
 
 
-def _measure_numpy(plane: Any) -> tuple[int, Tensor, Tensor]:
-    """Area, box (4,) and sums of x and y (2,) of one packed mask (H, B)."""
+def _box_numpy(plane: Any) -> tuple[int, int, int, int]:
+    """Box of one packed mask (H, B), zeros where it is empty.
+
+    Rows are looked for from both ends, a few at a time, so that most are read once.
+    """
     byte_columns = np.bitwise_or.reduce(plane, axis=0)
     used = byte_columns.nonzero()[0]
     if not len(used):
-        return 0, torch.zeros(4, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)
+        return 0, 0, 0, 0
     first, stop = int(used[0]), int(used[-1]) + 1
-    rows_used = np.bitwise_or.reduce(plane[:, first:stop], axis=1).nonzero()[0]
-    y0, y1 = int(rows_used[0]), int(rows_used[-1]) + 1
+    bits = np.unpackbits(byte_columns[[first, stop - 1]][:, None], axis=1)
+    x0 = 8 * first + int(bits[0].argmax())
+    x1 = 8 * stop - int(bits[1, ::-1].argmax())
+    y0 = _first_used(plane[:, first:stop])
+    y1 = len(plane) - _first_used(plane[::-1, first:stop])
+    return x0, y0, x1, y1
+
+
+def _first_used(rows: Any) -> int:
+    """Index of the first row with a set byte; there is one."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        used = rows[start : start + _ROWS_AT_ONCE].any(1)
+        if used.any():
+            return start + int(used.argmax())
+    raise AssertionError("no row is used")
+
+
+def _measure_numpy(plane: Any) -> tuple[int, Tensor, Tensor]:
+    """Area, box (4,) and sums of x and y (2,) of one packed mask (H, B)."""
+    x0, y0, x1, y1 = _box_numpy(plane)
+    if x1 == 0:
+        return 0, torch.zeros(4, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)
+    first, stop = x0 // 8, packed_width(x1)
     crop = plane[y0:y1, first:stop]
     set_bits = bit_count_array(crop)
     rows = set_bits.sum(1, dtype=np.uint32).astype(np.int64)
     columns = set_bits.sum(0, dtype=np.uint32).astype(np.int64)
     within = int(_tables(torch.device("cpu"))[1].numpy()[crop].sum(dtype=np.int64))
-    bits = np.unpackbits(byte_columns[[first, stop - 1]][:, None], axis=1)
-    x0 = 8 * first + int(bits[0].argmax())
-    x1 = 8 * stop - int(bits[1, ::-1].argmax())
     sum_x = int((columns * np.arange(8 * first, 8 * stop, 8)).sum()) + within
     sum_y = int((rows * np.arange(y0, y1)).sum())
     return int(rows.sum()), torch.tensor([x0, y0, x1, y1]), torch.tensor([sum_x, sum_y])
@@ -163,8 +214,13 @@ def _measure_torch(packed: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     x = 8 * torch.arange(row_bytes, device=packed.device)
     y = torch.arange(height, device=packed.device)
     sums = torch.stack([(columns * x).sum(-1) + within, (rows * y).sum(-1)], dim=-1)
-    occupied_columns = _unpack_torch(_any_row_torch(packed).unsqueeze(-2), width).squeeze(-2)
-    return area, _extent(occupied_columns, rows > 0) * (area > 0)[:, None], sums
+    return area, _boxes_torch(packed, width), sums
+
+
+def _boxes_torch(packed: Tensor, width: int) -> Tensor:
+    """Boxes int64 (N, 4) of packed masks (N, H, B), zeros where one is empty."""
+    columns = _unpack_torch(_any_row_torch(packed).unsqueeze(-2), width).squeeze(-2)
+    return _extent(columns, (packed != 0).any(-1)) * columns.any(-1)[:, None]
 
 
 def _extent(columns: Tensor, rows: Tensor) -> Tensor:

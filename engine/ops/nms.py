@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _BLOCK = 1024
+_ROUNDS_AT_ONCE = 4
 
 
 def box_nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
@@ -26,11 +28,12 @@ def suppress(boxes: Tensor, threshold: float, kept: Tensor | None = None) -> Ten
     in pieces, each with what was kept so far, gives what taking them at once gives.
     """
     better = boxes[:0] if kept is None else kept
-    keep = [torch.ones(0, dtype=torch.bool, device=boxes.device)]
+    keep: list[Tensor] = []
     for block in torch.split(boxes, _BLOCK):
-        free = _free_of(better, block, threshold)
-        keep.append(_suppress_block(block, threshold, free))
-        better = torch.cat([better, block[keep[-1]]])
+        if keep:
+            start = _BLOCK * (len(keep) - 1)
+            better = torch.cat([better, boxes[start : start + _BLOCK][keep[-1]]])
+        keep.append(_suppress_block(block, threshold, _free_of(better, block, threshold)))
     return torch.cat(keep)
 
 
@@ -47,15 +50,15 @@ def _suppress_block(boxes: Tensor, threshold: float, candidate: Tensor) -> Tenso
 
     Whether a box is kept depends only on better boxes, so the rule "kept when no kept better box
     overlaps" has one solution, and applying it again and again settles the boxes from the best
-    down; a few rounds do, whatever N.
+    down; a few rounds do, whatever N. Whether they did is asked seldom: a GPU has to be waited for.
     """
     better = _overlaps(boxes, boxes, threshold).triu(1)
     keep = candidate
     while True:
-        settled = candidate & ~(better & keep[:, None]).any(0)
-        if torch.equal(settled, keep):
+        for _ in range(_ROUNDS_AT_ONCE):
+            before, keep = keep, candidate & ~(better & keep[:, None]).any(0)
+        if torch.equal(before, keep):
             return keep
-        keep = settled
 
 
 def _overlaps(one: Tensor, other: Tensor, threshold: float) -> Tensor:
@@ -73,7 +76,7 @@ def _area(boxes: Tensor) -> Tensor:
 
 def _float32_below(threshold: float) -> float:
     """The largest float32 not above `threshold`: comparing with it equals comparing in double."""
-    rounded = torch.tensor(threshold, dtype=torch.float32)
+    rounded = np.float32(threshold)
     if float(rounded) > threshold:
-        rounded = torch.nextafter(rounded, torch.tensor(-torch.inf))
+        rounded = np.nextafter(rounded, np.float32(-np.inf))
     return float(rounded)

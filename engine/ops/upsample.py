@@ -10,13 +10,14 @@ align_corners False) up to the last bit of float32.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .bits import bit_count, chunk_length, pack_bits, packed_width
+from .bits import bit_count, chunk_length, on_host, pack_bits, packed_width
 
 _PIXELS_AT_ONCE = 1 << 17
 _BYTES_ON_CPU = 16 << 20
@@ -48,12 +49,12 @@ def upsample_masks(
     of megabytes besides. `logits` is not modified.
     """
     count, height = logits.shape[0], size[0]
-    grid = _Grid.between(logits.shape[-2:], size).to(logits.device)
+    grid = _grid(tuple(logits.shape[-2:]), size, logits.device)
     levels = (threshold - offset, threshold, threshold + offset)
     shape = (count, height, packed_width(size[1]))
     packed = torch.empty(shape, dtype=torch.uint8, device=logits.device)
     counts = torch.empty((3, count), dtype=torch.int64, device=logits.device)
-    budget = _BYTES_ON_CPU if logits.device.type == "cpu" else _BYTES_ELSEWHERE
+    budget = _BYTES_ON_CPU if on_host(logits) else _BYTES_ELSEWHERE
     step = chunk_length(4 * logits.shape[-2] * grid.padded, budget)
     for start in range(0, count, step):
         part = slice(start, start + step)
@@ -110,7 +111,7 @@ class _Grid:
     band: Tensor
 
     @classmethod
-    def between(cls, samples: torch.Size, size: tuple[int, int]) -> _Grid:
+    def between(cls, samples: tuple[int, int], size: tuple[int, int]) -> _Grid:
         """On the CPU, where reading a tensor's value waits for nothing."""
         height, width = size
         octets = _octets(width / samples[1])
@@ -159,6 +160,13 @@ class _Grid:
         return self.first.shape[0] * 8 * self.octets
 
 
+@lru_cache(maxsize=4)
+def _grid(samples: tuple[int, int], size: tuple[int, int], device: torch.device) -> _Grid:
+    """The grid on a device, kept, as every piece of an image's masks needs it again."""
+    with torch.inference_mode(False):
+        return _Grid.between(samples, size).to(device)
+
+
 def _octets(scale: float) -> int:
     """Bytes of a row of pixels in one tile, by pixels per sample; measured, and little matters."""
     return 8 if scale > 16 else 4
@@ -190,7 +198,7 @@ def _extremes(logits: Tensor, grid: _Grid) -> tuple[Tensor, Tensor]:
 
 def _pick(values: Tensor, columns: Tensor) -> Tensor:
     """values[..., columns]; numpy is several times faster at it than torch on the CPU."""
-    if values.device.type == "cpu":
+    if on_host(values):
         return torch.from_numpy(values.numpy().take(columns.numpy(), axis=-1))
     return values[..., columns]
 
@@ -205,11 +213,10 @@ def _level(values: Tensor, levels: tuple[float, float, float]) -> Tensor:
 
 def _count_settled(level: Tensor, grid: _Grid) -> Tensor:
     """Pixels above each of the three levels in tiles (N, J, G) of known level, int64 (3, N)."""
-    rows = grid.real.sum(1, dtype=torch.float64)
-    columns = bit_count(grid.inside).sum(1, dtype=torch.float64)
-    weight = (rows[:, None] * columns).flatten()
-    counts = [(level > k).flatten(1).to(torch.float64) @ weight for k in range(3)]
-    return torch.stack(counts).to(torch.int64)
+    rows = grid.real.sum(1, dtype=torch.int64)
+    columns = bit_count(grid.inside).sum(1, dtype=torch.int64)
+    weight = rows[:, None] * columns
+    return torch.stack([((level > k) * weight).sum((1, 2)) for k in range(3)])
 
 
 def _fill_settled(full: Tensor, grid: _Grid) -> Tensor:
@@ -258,10 +265,7 @@ def _compute_tiles(
 
 def _bits_above(values: Tensor, level: float) -> Tensor:
     """Which values (K, R, 8 * octets) are above the level, packed (K, R, octets)."""
-    if values.device.type == "cpu":
-        above = torch.from_numpy(values.numpy() > level)
-    else:
-        above = values > level
+    above = torch.from_numpy(values.numpy() > level) if on_host(values) else values > level
     return pack_bits(above.view(-1)).view(*values.shape[:2], -1)
 
 

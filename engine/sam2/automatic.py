@@ -8,13 +8,12 @@ ever stored at full size, as packed bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..ops.bits import measure_packed, pack_bits, packed_width, unpack_bits
+from ..ops.bits import boxes_packed, pack_bits, packed_width, shift_right, unpack_bits
 from ..ops.checks import InputError, Progress, check_image
 from ..ops.chunks import in_chunks, ran_out_of_memory
 from ..ops.components import fill_small_holes, remove_small_islands
@@ -68,11 +67,13 @@ def segment_everything(
     crops = plan_crops(size, settings.crop_n_layers, settings.crop_overlap_ratio)
     clock = _Clock(progress, _total(crops, settings, isinstance(source, Embedding)))
     found = [_segment_crop(model, source, crop, size, settings, clock) for crop in crops]
-    masks = _merge(found, size, settings)
+    masks = _merge(found, size, settings, clock)
     if settings.min_mask_region_area:
         masks = _tidy(masks, size, settings, clock)
     clock.finish()
-    return Regions.from_packed(masks.packed, size, masks.scores, stability=masks.stability)
+    return Regions.from_packed(
+        masks.packed, size, masks.scores, stability=masks.stability, owned=True
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +138,9 @@ def _segment_crop(
 
 
 def _embed(model: Sam2, image: Tensor, clock: _Clock) -> Embedding:
-    """Encode, with a chance to interrupt before each block of the encoder."""
-    blocks = model.network.image_encoder.trunk.blocks
-    share = _ENCODING_IN_POINTS / len(blocks)
-    hooks = [block.register_forward_pre_hook(lambda *_: clock.tick(share)) for block in blocks]
+    """Encode, with chances to interrupt on the way."""
     try:
-        return model.embed(image)
+        return model.embed(image, lambda share: clock.tick(_ENCODING_IN_POINTS * share))
     except (MemoryError, RuntimeError) as error:
         if ran_out_of_memory(error):
             raise InputError(
@@ -150,9 +148,6 @@ def _embed(model: Sam2, image: Tensor, clock: _Clock) -> Embedding:
                 "use a smaller model."
             ) from error
         raise
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _keep_best(
@@ -176,7 +171,8 @@ def _keep_best(
     def judge(part: slice) -> _Masks:
         fresh = _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
         so_far = torch.cat([masks.boxes for masks in kept])
-        return fresh.take(suppress(fresh.boxes, settings.box_nms_thresh, so_far))
+        stays = suppress(fresh.boxes, settings.box_nms_thresh, so_far)
+        return fresh.take(stays.nonzero().squeeze(1))
 
     for part, masks in in_chunks(len(ranked), _masks_at_once(crop, settings), judge, _ADVICE):
         kept.append(masks)
@@ -198,31 +194,33 @@ def _stable_masks(
     full = upsample_masks(
         logits, crop.size, settings.mask_threshold, settings.stability_score_offset
     )
-    stability = full.above.to(torch.float32) / full.below.to(torch.float32)
+    stability = full.above.to(torch.float32) / full.below.clamp(min=1).to(torch.float32)
     masks = _Masks(crop, full.packed, scores.new_zeros(len(scores), 4), scores, stability)
     if settings.stability_score_thresh > 0:
         masks = masks.take((stability >= settings.stability_score_thresh).nonzero().squeeze(1))
-    boxes = _inclusive_boxes(masks.packed, crop.size[1])
-    masks = replace(masks, boxes=boxes)
-    return masks.take((~_near_inner_edge(boxes, crop, size)).nonzero().squeeze(1))
+    masks = replace(masks, boxes=_inclusive_boxes(masks.packed, crop.size[1]))
+    if crop.size == size:
+        return masks
+    return masks.take((~_near_inner_edge(masks.boxes, crop, size)).nonzero().squeeze(1))
 
 
 def _inclusive_boxes(packed: Tensor, width: int) -> Tensor:
     """Boxes float32 (N, 4) of first and last pixels, zeros where a mask is empty."""
-    areas, boxes, _ = measure_packed(packed, width)
-    boxes[:, 2:] -= (areas > 0).to(boxes.dtype)[:, None]
+    boxes = boxes_packed(packed, width)
+    boxes[:, 2:] -= (boxes[:, 2:] > 0).to(boxes.dtype)
     return boxes.to(torch.float32)
 
 
 def _near_inner_edge(boxes: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
     """Which boxes come near an edge of the crop that is no edge of the image: cut objects."""
-    offset = boxes.new_tensor([crop.x0, crop.y0, crop.x0, crop.y0])
-    placed = boxes + offset
-    inner = boxes.new_tensor([crop.x0, crop.y0, crop.x1, crop.y1])
-    outer = boxes.new_tensor([0, 0, size[1], size[0]])
-    near_inner = (placed - inner).abs() <= _EDGE_PIXELS
-    near_outer = (placed - outer).abs() <= _EDGE_PIXELS
-    return (near_inner & ~near_outer).any(1)
+    near = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    offsets = (crop.x0, crop.y0) * 2
+    inner = (crop.x0, crop.y0, crop.x1, crop.y1)
+    outer = (0, 0, size[1], size[0])
+    for side, offset, cut, end in zip(boxes.unbind(1), offsets, inner, outer, strict=True):
+        placed = side + offset
+        near |= ((placed - cut).abs() <= _EDGE_PIXELS) & ((placed - end).abs() > _EDGE_PIXELS)
+    return near
 
 
 def _no_masks(crop: Crop, device: torch.device) -> _Masks:
@@ -232,19 +230,28 @@ def _no_masks(crop: Crop, device: torch.device) -> _Masks:
     return _Masks(crop, packed, nothing.new_zeros(0, 4), nothing, nothing)
 
 
-def _concatenate(parts: Sequence[_Masks]) -> _Masks:
-    """Masks of one crop together."""
-    return _Masks(
-        parts[0].crop,
-        torch.cat([part.packed for part in parts]),
-        torch.cat([part.boxes for part in parts]),
-        torch.cat([part.scores for part in parts]),
-        torch.cat([part.stability for part in parts]),
-    )
+def _concatenate(parts: list[_Masks]) -> _Masks:
+    """Masks of one crop together. `parts` is emptied on the way: they don't exist twice."""
+    boxes = torch.cat([part.boxes for part in parts])
+    scores = torch.cat([part.scores for part in parts])
+    stability = torch.cat([part.stability for part in parts])
+    crop, packed = parts[0].crop, parts[0].packed
+    packed = packed.new_empty((len(scores), *packed.shape[1:]))
+    start = 0
+    while parts:
+        part = parts.pop(0).packed
+        packed[start : start + len(part)] = part
+        start += len(part)
+    return _Masks(crop, packed, boxes, scores, stability)
 
 
-def _merge(found: Sequence[_Masks], size: tuple[int, int], settings: Everything) -> _Masks:
-    """Masks of all crops in the image's frame; of crops' masks that overlap the smaller crop's."""
+def _merge(
+    found: list[_Masks], size: tuple[int, int], settings: Everything, clock: _Clock
+) -> _Masks:
+    """Masks of all crops in the image's frame; of crops' masks that overlap the smaller crop's.
+
+    `found` is emptied on the way, so that masks don't exist twice.
+    """
     if len(found) == 1:
         return found[0]
     device = found[0].scores.device
@@ -253,29 +260,28 @@ def _merge(found: Sequence[_Masks], size: tuple[int, int], settings: Everything)
     preference = torch.cat([torch.full_like(m.scores, 1.0 / m.crop.area) for m in found])
     stays = torch.zeros(len(boxes), dtype=torch.bool, device=device)
     stays[box_nms(boxes, preference, settings.crop_nms_thresh)] = True
-    parts = []
-    for masks, offset, stay in zip(
-        found, offsets, torch.split(stays, [len(m.scores) for m in found]), strict=True
-    ):
-        left = masks.take(stay.nonzero().squeeze(1))
-        packed = _placed(left.packed, masks.crop, size)
-        parts.append(replace(left, crop=found[0].crop, packed=packed, boxes=left.boxes + offset))
+    split = torch.split(stays, [len(m.scores) for m in found])
+    image, parts = found[0].crop, []
+    for offset, stay in zip(offsets, split, strict=True):
+        masks = found.pop(0)
+        masks = masks.take(stay.nonzero().squeeze(1))
+        packed = _placed(masks.packed, masks.crop, size, clock)
+        parts.append(replace(masks, crop=image, packed=packed, boxes=masks.boxes + offset))
     return _concatenate(parts)
 
 
-def _placed(packed: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
+def _placed(packed: Tensor, crop: Crop, size: tuple[int, int], clock: _Clock) -> Tensor:
     """Packed masks of a crop as packed masks of the image."""
     height, width = size
     if crop.size == size:
         return packed
-    out = torch.zeros(
-        (len(packed), height, packed_width(width)), dtype=torch.uint8, device=packed.device
-    )
-    margins = (crop.x0 % 8, 0)
+    shape = (len(packed), height, packed_width(width))
+    out = torch.zeros(shape, dtype=torch.uint8, device=packed.device)
     first = crop.x0 // 8
-    for i, mask in enumerate(packed):
-        bits = pack_bits(torch.nn.functional.pad(unpack_bits(mask, crop.size[1]), margins))
-        out[i, crop.y0 : crop.y1, first : first + bits.shape[1]] = bits
+    for mask, whole in zip(packed, out, strict=True):
+        bits = shift_right(mask, crop.x0 % 8)[:, : shape[2] - first]
+        whole[crop.y0 : crop.y1, first : first + bits.shape[1]] = bits
+        clock.tick()
     return out
 
 
@@ -283,17 +289,17 @@ def _tidy(masks: _Masks, size: tuple[int, int], settings: Everything, clock: _Cl
     """Fill small holes and remove small parts, then suppress again, unchanged masks first.
 
     As SAM2AutomaticMaskGenerator.postprocess_small_regions, with its larger NMS threshold of the
-    two: a mask that clean-up made like another goes.
+    two: a mask that clean-up made like another goes. The masks are changed in place.
     """
-    packed, unchanged = masks.packed.clone(), torch.ones_like(masks.scores)
-    for i, mask in enumerate(masks.packed):
-        before = unpack_bits(mask, size[1])
-        area = settings.min_mask_region_area
-        after = remove_small_islands(fill_small_holes(before, area), area)
-        packed[i] = pack_bits(after)
-        unchanged[i] = torch.equal(before, after)
+    packed, unchanged = masks.packed, torch.ones_like(masks.scores)
+    area = settings.min_mask_region_area
+    for i in range(len(packed)):
+        filled = fill_small_holes(unpack_bits(packed[i], size[1]), area)
+        clock.tick()
+        tidied = pack_bits(remove_small_islands(filled, area))
+        unchanged[i] = (tidied == packed[i]).all()
+        packed[i] = tidied
         clock.tick()
     boxes = _inclusive_boxes(packed, size[1])
     threshold = max(settings.box_nms_thresh, settings.crop_nms_thresh)
-    tidied = replace(masks, packed=packed, boxes=boxes)
-    return tidied.take(box_nms(boxes, unchanged, threshold))
+    return replace(masks, boxes=boxes).take(box_nms(boxes, unchanged, threshold))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..ops.chunks import in_chunks
 from .everything import Everything
-from .point_decoder import Attended, PointDecoder
+from .point_decoder import Attended, PointDecoder, indices
 
 _PIECE_BYTES = 96 << 20
 _LOGIT_LIMIT = 32.0
@@ -85,9 +85,20 @@ def _decode_piece(
 def _several(decoder: PointDecoder, attended: Attended, threshold: float) -> tuple[Tensor, Tensor]:
     """The candidates 1..3 of each prompt whose predicted IoU is above; all at threshold 0."""
     ious = decoder.ious(attended)
-    wanted = ious > threshold if threshold > 0 else torch.ones_like(ious, dtype=torch.bool)
+    wanted = _above(ious, threshold)
     wanted[:, 0] = False
-    return decoder.logits(attended, wanted), ious[wanted]
+    picked = indices(wanted.flatten()).to(ious.device, non_blocking=True)
+    return decoder.logits(attended, wanted), ious.flatten()[picked]
+
+
+def _above(scores: Tensor, threshold: float) -> Tensor:
+    """Which scores are above the threshold, on the CPU, where counting them waits for nothing.
+
+    All of them at threshold 0, unknown to the device.
+    """
+    if threshold > 0:
+        return (scores > threshold).cpu()
+    return torch.ones(scores.shape, dtype=torch.bool)
 
 
 def _single(decoder: PointDecoder, attended: Attended, threshold: float) -> tuple[Tensor, Tensor]:
@@ -98,22 +109,20 @@ def _single(decoder: PointDecoder, attended: Attended, threshold: float) -> tupl
     """
     ious = decoder.ious(attended)
     rule = decoder.stability_rule
-    best = ious[:, 1:].argmax(1)
-    either = torch.stack([ious[:, 0], ious[:, 1:].gather(1, best[:, None])[:, 0]], dim=1)
-    if rule is None:
-        either = either[:, :1]
-    passing = (either > threshold).any(1) if threshold > 0 else torch.ones_like(best).bool()
-    wanted = torch.zeros_like(ious, dtype=torch.bool)
-    wanted[:, 0] = passing
-    if rule is not None:
-        wanted[torch.arange(len(best), device=best.device), best + 1] = passing
-    logits = decoder.logits(attended, wanted)
-    logits = logits.view(-1, either.shape[1], *logits.shape[1:])
-    either = either[passing]
+    count = 1 if rule is None else 2
+    best = ious[:, 1:].argmax(1, keepdim=True) + 1
+    places = torch.cat([torch.zeros_like(best), best], dim=1)[:, :count]
+    either = ious.gather(1, places)
+    told = torch.cat([places, either > threshold], dim=1).cpu()
+    passing = (told[:, count:] > 0).any(1) if threshold > 0 else torch.ones(len(told)).bool()
+    wanted = torch.zeros(ious.shape, dtype=torch.bool).scatter_(1, told[:, :count], True)
+    logits = decoder.logits(attended, wanted & passing[:, None])
+    logits = logits.view(-1, count, *logits.shape[1:])
+    either = either[indices(passing).to(either.device, non_blocking=True)]
     if rule is None:
         return logits[:, 0], either[:, 0]
     choice = (~rule.stable(logits[:, 0])).long()
     rows = torch.arange(len(choice), device=choice.device)
     scores = either[rows, choice]
-    keep = scores > threshold if threshold > 0 else torch.ones_like(scores, dtype=torch.bool)
-    return logits[rows, choice][keep], scores[keep]
+    keep = indices(_above(scores, threshold)).to(scores.device, non_blocking=True)
+    return logits[rows[keep], choice[keep]], scores[keep]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+_AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 
 PRECISIONS = {
     "auto": None,
@@ -108,12 +111,15 @@ class Sam2:
         """S: the network sees every image as S x S pixels."""
         return int(self.network.image_size)
 
-    def autocast(self) -> torch.autocast:
-        """The context in which the encoder and the decoder run."""
-        dtype = self.dtype
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which the encoder runs.
+
+        In float32 none on devices whose autocast older PyTorch doesn't know even to switch off.
+        """
+        dtype, kind = self.dtype, self.device.type
         if dtype == torch.float32:
-            return torch.autocast(self.device.type, enabled=False)
-        return torch.autocast(self.device.type, dtype=dtype)
+            return torch.autocast(kind, enabled=False) if kind in ("cpu", "cuda") else nullcontext()
+        return torch.autocast(kind, dtype=dtype)
 
     def dense_pe(self) -> Tensor:
         """The positional encoding of the embedding's cells, float32 (1, C, S/16, S/16)."""
@@ -123,14 +129,16 @@ class Sam2:
         return self._dense_pe
 
     @torch.no_grad()
-    def embed(self, image: Tensor) -> Embedding:
+    def embed(self, image: Tensor, between: Callable[[float], None] | None = None) -> Embedding:
         """Encode `image`, float (H, W, 3) in [0, 1]; a fourth channel is ignored.
 
-        Raises InputError when the shape or type is another, or a value isn't finite.
+        between(share) is called before each matrix product of the encoder, with the share of them
+        that each is; it may raise to interrupt. Raises InputError when the shape or type is
+        another, or a value isn't finite.
         """
         pixels = preprocess(check_image(image).to(self.device), self.image_size)
         network = self.network
-        with self.autocast():
+        with self.autocast(), _before_each_product(network.image_encoder, between):
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
         feats[-1] = feats[-1] + network.no_mem_embed
@@ -141,22 +149,45 @@ class Sam2:
         height, width = image.shape[:2]
         return Embedding(maps[2], (maps[0], maps[1]), (int(height), int(width)))
 
-    def embed_cached(self, image: Tensor) -> Embedding:
+    def embed_cached(
+        self, image: Tensor, between: Callable[[float], None] | None = None
+    ) -> Embedding:
         """What `embed` gives, kept for the next time the same pixels come, within a budget."""
-        kept = self.embeddings.get(image, self.dtype, self.embed)
+        kept = self.embeddings.get(image, self.dtype, lambda image: self.embed(image, between))
         return kept if kept.device == self.device else kept.to(self.device)
 
 
+@contextmanager
+def _before_each_product(
+    encoder: torch.nn.Module, call: Callable[[float], None] | None
+) -> Iterator[None]:
+    if call is None:
+        yield
+        return
+    products = [m for m in encoder.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d))]
+    hooks = [m.register_forward_pre_hook(lambda *_: call(1 / len(products))) for m in products]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device computes it natively, else float16 on CUDA with tensor cores,
-    else float32."""
-    if device.type == "cuda":
-        capability = torch.cuda.get_device_capability(device)
-        if capability >= (8, 0):
-            return torch.bfloat16
-        if capability >= (7, 0):
-            return torch.float16
-    return torch.float32
+    """bfloat16 where matrix units compute it, else float16 where they compute that, else float32.
+
+    NVIDIA from Ampere on and AMD from CDNA 2 and RDNA 3 on have bfloat16, NVIDIA's Volta and Turing
+    and older AMD cards float16. Apple's GPUs, the CPU and whatever else stay at float32.
+    """
+    if device.type != "cuda":
+        return torch.float32
+    if torch.version.hip:
+        name = str(torch.cuda.get_device_properties(device).gcnArchName)
+        return torch.bfloat16 if name.startswith(_AMD_WITH_BFLOAT16) else torch.float16
+    capability = torch.cuda.get_device_capability(device)
+    if capability >= (8, 0):
+        return torch.bfloat16
+    return torch.float16 if capability >= (7, 0) else torch.float32
 
 
 def preprocess(image: Tensor, side: int) -> Tensor:

@@ -3,11 +3,9 @@
 The arithmetic is that of the sam2 package's MaskDecoder and TwoWayTransformer, with the network's
 own weights; what differs is where it is done:
 
-- What no prompt changes is computed once: positional encoding, the first layer's projections of
-  the image, the upscaler's image features.
-- Projections of image tokens are folded onto the few prompt tokens. A score q . (W x) is
-  (W' q) . x, and a sum of a (W x) is W of the sum of a x: T tokens by H heads vectors of the
-  embedding's width stand in for projecting N image tokens, T x H being 64 where N is 4096.
+- What no prompt changes is computed once: positional encoding, projections of the image, the
+  upscaler's image features.
+- Image tokens are not projected for each prompt: see `folded` and `image_views`.
 - Predicted IoUs come straight after the transformer, so that only the masks somebody wants are
   upscaled.
 
@@ -22,8 +20,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from .image_views import Own, Plain, View
 from .model import Embedding, Sam2
 from .upscaler import Upscaler, from_cells
 
@@ -72,16 +70,17 @@ class PointDecoder:
 
         self._side = embedding.image_embed.shape[-2:]
         self._image = _as_tokens(embedding.image_embed.to(model.device))
-        self._pe = placed(_as_tokens(model.dense_pe()))
-        self._plain = placed(self._image + self._prompts.no_mask_embed.weight)
-        self._first = _Hoisted.of(self._layers[0], self._plain, self._pe)
+        self._plain = Plain(
+            placed(self._image + self._prompts.no_mask_embed.weight),
+            placed(_as_tokens(model.dense_pe())),
+        )
         self._upscaler = Upscaler.of(
             self._module, (placed(embedding.high_res[0]), placed(embedding.high_res[1]))
         )
 
     @property
     def device(self) -> torch.device:
-        return self._plain.device
+        return self._plain.image.device
 
     @property
     def stability_rule(self) -> StabilityRule | None:
@@ -100,8 +99,8 @@ class PointDecoder:
     @property
     def bytes_per_prompt(self) -> int:
         """Working memory that decoding one prompt takes at its peak, roughly."""
-        tokens, channels = self._plain.shape
-        return 7 * tokens * channels * self._plain.element_size()
+        tokens, channels = self._plain.image.shape
+        return 7 * tokens * channels * self._plain.image.element_size()
 
     def embed_points(self, points: Tensor) -> Tensor:
         """Tokens float32 (P, 2, C) of one positive point each: (P, 2) in network pixels, x, y."""
@@ -124,39 +123,17 @@ class PointDecoder:
         shared = torch.cat(output)[None].expand(len(points), -1, -1)
         tokens = torch.cat([shared, points.to(self._dtype)], dim=1)
         queries = tokens
-        keys = None if masks is None else (self._image + masks).to(self._dtype)
+        view: View = self._plain
+        if masks is not None:
+            view = Own((self._image + masks).to(self._dtype), self._plain.pe)
         for layer in self._layers:
-            queries, keys = self._attend_layer(layer, queries, tokens, keys)
-        assert keys is not None
+            queries, view = _attend_layer(layer, queries, tokens, view)
         asked = slice(len(output) - 2, shared.shape[1])
         queries, tokens = queries[:, asked], tokens[:, asked]
         final = module.transformer.final_attn_token_to_image
-        queries = queries + _read(final, queries + tokens, keys + self._pe, keys)
-        return Attended(module.transformer.norm_final_attn(queries), keys)
-
-    def _attend_layer(
-        self, layer: Any, queries: Tensor, tokens: Tensor, keys: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """One two-way layer; keys None stands for the plain image, in the first layer."""
-        if layer.skip_first_layer_pe:
-            queries = layer.self_attn(q=queries, k=queries, v=queries)
-        else:
-            placed = queries + tokens
-            queries = queries + layer.self_attn(q=placed, k=placed, v=queries)
-        queries = layer.norm1(queries)
-        reader, writer = layer.cross_attn_token_to_image, layer.cross_attn_image_to_token
-        if keys is None:
-            read = _read_hoisted(reader, queries + tokens, self._first)
-        else:
-            placed_keys = keys + self._pe
-            read = _read(reader, queries + tokens, placed_keys, keys)
-        queries = layer.norm2(queries + read)
-        queries = layer.norm3(queries + layer.mlp(queries))
-        if keys is None:
-            written = _write_hoisted(writer, queries + tokens, queries, self._first, self._plain)
-        else:
-            written = _write(writer, queries + tokens, queries, placed_keys, keys)
-        return queries, layer.norm4(written)
+        queries = queries + view.read(final, queries + tokens)
+        assert not isinstance(view, Plain)
+        return Attended(module.transformer.norm_final_attn(queries), view.keys)
 
     def ious(self, attended: Attended) -> Tensor:
         """Predicted IoU of the four masks of each prompt, float32 (P, 4); 0 is the single mask."""
@@ -167,13 +144,36 @@ class PointDecoder:
     def logits(self, attended: Attended, wanted: Tensor) -> Tensor:
         """The wanted masks, prompt by prompt, float32 (K, S/4, S/4).
 
-        wanted: bool (P, 4), K of them true.
+        wanted: bool (P, 4), K of them true; on the CPU the device is not waited for.
         """
-        prompts = wanted.any(1).nonzero().squeeze(1)
+        wanted = wanted.cpu()
+        prompts = indices(wanted.any(1))
+        picked = indices(wanted[prompts].flatten()).to(self.device, non_blocking=True)
+        prompts = prompts.to(self.device, non_blocking=True)
         tokens, mlps = attended.tokens[prompts, 1:], self._module.output_hypernetworks_mlps
         hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        mixed = self._upscaler(attended.keys[prompts], hyper)
-        return from_cells(mixed[wanted[prompts]], self._side).to(torch.float32)
+        mixed = self._upscaler(attended.keys[prompts], hyper).flatten(0, 1)
+        return from_cells(mixed[picked], self._side).to(torch.float32)
+
+
+def _attend_layer(layer: Any, queries: Tensor, tokens: Tensor, view: View) -> tuple[Tensor, View]:
+    """One two-way layer: prompt tokens attend to each other and to the image, it to them."""
+    if layer.skip_first_layer_pe:
+        queries = layer.self_attn(q=queries, k=queries, v=queries)
+    else:
+        placed = queries + tokens
+        queries = queries + layer.self_attn(q=placed, k=placed, v=queries)
+    queries = layer.norm1(queries)
+    read = view.read(layer.cross_attn_token_to_image, queries + tokens)
+    queries = layer.norm2(queries + read)
+    queries = layer.norm3(queries + layer.mlp(queries))
+    written = view.write(layer.cross_attn_image_to_token, queries + tokens, queries, layer.norm4)
+    return queries, written
+
+
+def indices(chosen: Tensor) -> Tensor:
+    """Where a bool tensor (N,) is true, int64."""
+    return chosen.nonzero().squeeze(1)
 
 
 def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -186,111 +186,3 @@ def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
 def _as_tokens(image: Tensor) -> Tensor:
     """(1, C, h, w) to (N, C)."""
     return image[0].flatten(1).t().contiguous()
-
-
-@dataclass(frozen=True, eq=False)
-class _Hoisted:
-    """What the first layer makes of the plain image.
-
-    keys, values: (1, H, N, d), read by the tokens; queries: (N, H * d), scaled.
-    """
-
-    keys: Tensor
-    values: Tensor
-    queries: Tensor
-
-    @classmethod
-    def of(cls, layer: Any, image: Tensor, pe: Tensor) -> _Hoisted:
-        reader, writer = layer.cross_attn_token_to_image, layer.cross_attn_image_to_token
-        placed = image + pe
-        keys, values = reader.k_proj(placed), reader.v_proj(image)
-        return cls(
-            keys=_heads(keys, reader.num_heads).transpose(0, 1)[None].contiguous(),
-            values=_heads(values, reader.num_heads).transpose(0, 1)[None].contiguous(),
-            queries=writer.q_proj(placed) * _scale(writer),
-        )
-
-
-def _heads(x: Tensor, heads: int) -> Tensor:
-    """(..., H * d) to (..., H, d)."""
-    return x.view(*x.shape[:-1], heads, -1)
-
-
-def _split(weight: Tensor, heads: int) -> Tensor:
-    """(H * d, ...) to (H, d, ...)."""
-    return weight.view(heads, -1, *weight.shape[1:])
-
-
-def _scale(attention: Any) -> float:
-    return float((attention.internal_dim // attention.num_heads) ** -0.5)
-
-
-def _fold(rows: Tensor, weight: Tensor) -> Tensor:
-    """Rows (P, T, H, d) through weights (H, d, C), head by head: (P, H * T, C)."""
-    count, tokens, heads, _ = rows.shape
-    folded = torch.bmm(rows.permute(2, 0, 1, 3).reshape(heads, count * tokens, -1), weight)
-    return folded.view(heads, count, tokens, -1).transpose(0, 1).reshape(count, heads * tokens, -1)
-
-
-def _read(attention: Any, tokens: Tensor, placed: Tensor, image: Tensor) -> Tensor:
-    """Tokens (P, T, C) attend to image tokens (P, N, C); `placed` has positions added.
-
-    The key bias adds the same to a token's scores for all image tokens, so the softmax drops it.
-    """
-    heads = attention.num_heads
-    queries = _heads(attention.q_proj(tokens) * _scale(attention), heads)
-    folded = _fold(queries, _split(attention.k_proj.weight, heads))
-    weights = torch.bmm(folded, placed.transpose(1, 2)).softmax(-1)
-    read = torch.bmm(weights, image).view(len(tokens), heads, -1, image.shape[2]).transpose(1, 2)
-    values = torch.einsum("pthc,hdc->pthd", read, _split(attention.v_proj.weight, heads))
-    merged: Tensor = attention.out_proj(values.flatten(2) + attention.v_proj.bias)
-    return merged
-
-
-def _read_hoisted(attention: Any, tokens: Tensor, image: _Hoisted) -> Tensor:
-    """`_read` of the plain image: all prompts' tokens together attend to one set of keys."""
-    queries = _heads(attention.q_proj(tokens).flatten(0, 1), attention.num_heads)
-    read = F.scaled_dot_product_attention(queries.transpose(0, 1)[None], image.keys, image.values)
-    merged: Tensor = attention.out_proj(read[0].transpose(0, 1).flatten(1))
-    return merged.view_as(tokens)
-
-
-def _write(
-    attention: Any, placed_tokens: Tensor, tokens: Tensor, placed: Tensor, image: Tensor
-) -> Tensor:
-    """The image (P, N, C) plus what its tokens read from prompt tokens (P, T, C)."""
-    heads = attention.num_heads
-    keys = _heads(attention.k_proj(placed_tokens) * _scale(attention), heads)
-    folded = _fold(keys, _split(attention.q_proj.weight, heads))
-    bias = (keys * _split(attention.q_proj.bias, heads)).sum(-1)
-    bias = bias.transpose(1, 2).reshape(len(tokens), -1, 1)
-    return _mix_in(attention, torch.baddbmm(bias, folded, placed.transpose(1, 2)), tokens, image)
-
-
-def _write_hoisted(
-    attention: Any, placed_tokens: Tensor, tokens: Tensor, hoisted: _Hoisted, image: Tensor
-) -> Tensor:
-    """`_write` to the plain image (N, C), the same for all prompts: (P, N, C)."""
-    heads = attention.num_heads
-    keys = _heads(attention.k_proj(placed_tokens), heads).transpose(1, 2)
-    blocks = (
-        keys[..., None, :]
-        * torch.eye(heads, dtype=keys.dtype, device=keys.device)[:, None, :, None]
-    )
-    scores = blocks.reshape(-1, keys.shape[1] * keys.shape[3]) @ hoisted.queries.t()
-    shared = image.expand(len(tokens), -1, -1)
-    return _mix_in(attention, scores.view(len(tokens), -1, scores.shape[-1]), tokens, shared)
-
-
-def _mix_in(attention: Any, scores: Tensor, tokens: Tensor, image: Tensor) -> Tensor:
-    """Add to the image (P, N, C) the values of the tokens, by scores (P, H * T, N).
-
-    The output projection is folded onto the values; each head's weights sum to 1, so the H
-    shares of its bias add up to the bias.
-    """
-    heads = attention.num_heads
-    weights = scores.view(len(scores), heads, -1, scores.shape[2]).softmax(2).flatten(1, 2)
-    values = _heads(attention.v_proj(tokens), heads)
-    folded = _fold(values, _heads(attention.out_proj.weight, heads).permute(1, 2, 0))
-    folded = folded + attention.out_proj.bias / heads
-    return torch.baddbmm(image, weights.transpose(1, 2), folded)

@@ -68,6 +68,31 @@ def test_areas_boxes_and_sums_are_those_of_the_pixels(stack):
 
 
 @given(stack=stacks)
+def test_boxes_are_those_of_the_pixels_on_both_paths(stack):
+    packed, width = bits.pack_bits(torch.from_numpy(stack)), stack.shape[-1]
+    wanted = bits.measure_packed(packed, width)[1]
+    assert torch.equal(bits.boxes_packed(packed, width), wanted)
+    assert torch.equal(bits._boxes_torch(packed, width), wanted)
+
+
+def test_boxes_are_found_wherever_a_row_is_used_in_a_tall_mask():
+    mask = torch.zeros((1, 700, 9), dtype=torch.bool)
+    for row, column in ((0, 8), (63, 1), (64, 0), (500, 3), (699, 8)):
+        alone = torch.zeros_like(mask)
+        alone[0, row, column] = True
+        box = bits.boxes_packed(bits.pack_bits(alone), 9)
+        assert box.tolist() == [[column, row, column + 1, row + 1]]
+
+
+@given(stack=stacks, pixels=st.integers(0, 7))
+def test_shifting_puts_clear_pixels_before_a_row(stack, pixels):
+    shifted = bits.shift_right(bits.pack_bits(torch.from_numpy(stack)), pixels)
+    wanted = np.pad(stack, ((0, 0), (0, 0), (pixels, 0)))
+    got = bits.unpack_bits(shifted.contiguous(), wanted.shape[-1])
+    np.testing.assert_array_equal(got.numpy(), wanted)
+
+
+@given(stack=stacks)
 def test_both_paths_measure_the_same(stack):
     packed, width = bits.pack_bits(torch.from_numpy(stack)), stack.shape[-1]
     areas, boxes, sums = bits._measure_torch(packed, width)

@@ -201,6 +201,15 @@ def test_thresholds_nothing_passes_give_no_regions_of_the_images_size(everything
     assert regions.size == tuple(still_life.shape[:2])
 
 
+def test_a_mask_far_below_every_threshold_is_no_region(nano, still_life, monkeypatch):
+    def nothing_there(self, attended, wanted):
+        return torch.full((int(wanted.sum()), 64, 64), -9.0)
+
+    monkeypatch.setattr(candidates.PointDecoder, "logits", nothing_there)
+    settings = Everything(points_per_side=2, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+    assert len(segment_everything(nano, still_life, settings)) == 0
+
+
 def test_the_memory_budget_changes_no_result(everything):
     assert_alike(everything(memory_budget=16 << 20), everything(memory_budget=1 << 30))
 
@@ -289,7 +298,7 @@ def test_progress_may_interrupt_at_any_call_and_the_model_stays_usable(nano, sti
 
     with pytest.raises(StoppedError):
         segment_everything(nano, still_life, settings, interrupt)
-    assert not any(b._forward_pre_hooks for b in nano.network.image_encoder.trunk.blocks)
+    assert not any(module._forward_pre_hooks for module in nano.network.modules())
     assert segment_everything(nano, still_life, settings).equals(expected)
 
 

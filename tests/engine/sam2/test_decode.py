@@ -3,6 +3,7 @@
 import pytest
 import torch
 from region_fields.engine.sam2 import decode as module
+from region_fields.engine.sam2 import image_views
 from region_fields.engine.sam2.decode import (
     all_four,
     best_candidate,
@@ -11,6 +12,7 @@ from region_fields.engine.sam2.decode import (
     single_mask,
     three_by_size,
 )
+from region_fields.engine.sam2.point_decoder import PointDecoder
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
@@ -78,6 +80,30 @@ def test_candidates_by_size_rise_in_area(random_sam2, embedding, given):
     every, scores = decode(random_sam2, embedding, *given, pick=all_four)
     torch.testing.assert_close(ious.sort(dim=1)[0], scores[:, 1:].sort(dim=1)[0])
     torch.testing.assert_close(logits.sum(1), every[:, 1:].sum(1), **CLOSE)
+
+
+@pytest.mark.parametrize("few", [0, 1 << 20], ids=["grown", "own"])
+def test_every_view_of_the_image_gives_the_networks_own_masks(
+    random_sam2, embedding, given, reference, monkeypatch, few
+):
+    monkeypatch.setattr(image_views, "_FEW", few)
+    decoder, made = PointDecoder(random_sam2, embedding), []
+    write = image_views.Plain.write
+
+    def spy(*args):
+        made.append(write(*args))
+        return made[-1]
+
+    monkeypatch.setattr(image_views.Plain, "write", spy)
+    tokens = random_sam2.network.sam_prompt_encoder(
+        (given[0] / torch.tensor([96.0, 64.0]) * random_sam2.image_size, given[1]), None, None
+    )[0]
+    with torch.no_grad():
+        attended = decoder.attend(tokens)
+        logits = decoder.logits(attended, torch.ones((6, 4), dtype=torch.bool))
+    assert [type(view).__name__ for view in made] == ["Own" if few else "Grown"]
+    torch.testing.assert_close(logits, reference[0].flatten(0, 1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(decoder.ious(attended), reference[1], rtol=1e-4, atol=1e-5)
 
 
 def test_pieces_give_what_one_pass_gives(random_sam2, embedding, given, monkeypatch):

@@ -1,5 +1,7 @@
 """Embedding: equal to the reference predictor's, on any image, unharmed by bad input."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,39 @@ def test_an_unknown_precision_is_refused(random_sam2):
 
 def test_auto_precision_on_the_cpu_is_float32():
     assert best_dtype(torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("amd", "capability", "dtype"),
+    [
+        (None, (9, 0), torch.bfloat16),
+        (None, (8, 0), torch.bfloat16),
+        (None, (7, 5), torch.float16),
+        (None, (6, 1), torch.float32),
+        ("gfx942:sramecc+:xnack-", (9, 4), torch.bfloat16),
+        ("gfx1100", (11, 0), torch.bfloat16),
+        ("gfx1030", (10, 3), torch.float16),
+        ("gfx906:sramecc+:xnack-", (9, 0), torch.float16),
+    ],
+)
+def test_auto_precision_is_what_the_cards_matrix_units_compute(monkeypatch, amd, capability, dtype):
+    card = SimpleNamespace(gcnArchName=amd)
+    monkeypatch.setattr(torch.version, "hip", "6.4" if amd else None)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert best_dtype(torch.device("cuda")) == dtype
+
+
+def test_auto_precision_on_apples_gpus_is_float32_without_autocast(random_sam2, monkeypatch):
+    assert best_dtype(torch.device("mps")) == torch.float32
+    monkeypatch.setattr(Sam2, "device", torch.device("mps"))
+
+    def unknown(device_type, **_):
+        raise RuntimeError(f"unsupported autocast device_type '{device_type}'")
+
+    monkeypatch.setattr(torch, "autocast", unknown)
+    with random_sam2.autocast():
+        pass
 
 
 def test_bfloat16_gives_nearly_the_float32_embedding(random_sam2):

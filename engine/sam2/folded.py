@@ -1,0 +1,84 @@
+"""The mask decoder's attention between few prompt tokens and many image tokens, folded.
+
+A score q . (W x) is (W' q) . x, and a sum of a (W x) is W of the sum of a x: projections are
+applied to the prompt's side, T tokens by H heads vectors of the embedding's width, 64 where N is
+4096. Letters as in `point_decoder`; rows of P prompts by H * T are head by head.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def by_head(x: Tensor, heads: int) -> Tensor:
+    """(..., H * d) to (..., H, d)."""
+    return x.view(*x.shape[:-1], heads, -1)
+
+
+def split(weight: Tensor, heads: int) -> Tensor:
+    """(H * d, ...) to (H, d, ...)."""
+    return weight.view(heads, -1, *weight.shape[1:])
+
+
+def scale(attention: Any) -> float:
+    """What scores are multiplied by."""
+    return float((attention.internal_dim // attention.num_heads) ** -0.5)
+
+
+def fold(rows: Tensor, weight: Tensor) -> Tensor:
+    """Rows (P, T, H, d) through (H, d, C), the weights of each head: (P, H * T, C)."""
+    count, tokens, heads, _ = rows.shape
+    folded = torch.bmm(rows.permute(2, 0, 1, 3).reshape(heads, count * tokens, -1), weight)
+    return folded.view(heads, count, tokens, -1).transpose(0, 1).reshape(count, heads * tokens, -1)
+
+
+def scaled_queries(attention: Any, tokens: Tensor) -> Tensor:
+    """Queries of prompt tokens (P, T, C): (P, T, H, d)."""
+    return by_head(attention.q_proj(tokens) * scale(attention), attention.num_heads)
+
+
+def scaled_keys(attention: Any, tokens: Tensor) -> Tensor:
+    """Keys of prompt tokens (P, T, C): (P, T, H, d)."""
+    return by_head(attention.k_proj(tokens) * scale(attention), attention.num_heads)
+
+
+def key_bias(attention: Any, keys: Tensor) -> Tensor:
+    """What the image's query bias adds to scores of keys (P, T, H, d): (P, H * T, 1)."""
+    bias = (keys * split(attention.q_proj.bias, attention.num_heads)).sum(-1)
+    return bias.transpose(1, 2).reshape(len(keys), -1, 1)
+
+
+def project_values(attention: Any, rows: Tensor) -> Tensor:
+    """Sums of image tokens (P, H * T, C) as values without their bias, (P, T, H, d)."""
+    heads = attention.num_heads
+    sums = rows.view(len(rows), heads, -1, rows.shape[2]).transpose(1, 2)
+    return torch.einsum("pthc,hdc->pthd", sums, split(attention.v_proj.weight, heads))
+
+
+def merge(attention: Any, values: Tensor) -> Tensor:
+    """What tokens read, (P, T, H, d), given their bias and merged: (P, T, C)."""
+    merged: Tensor = attention.out_proj(values.flatten(2) + attention.v_proj.bias)
+    return merged
+
+
+def written_weights(attention: Any, scores: Tensor) -> Tensor:
+    """Scores (P, H * T, N) to weights: of each image token over the T tokens of each head."""
+    return (
+        scores.view(len(scores), attention.num_heads, -1, scores.shape[2]).softmax(2).flatten(1, 2)
+    )
+
+
+def written_values(attention: Any, tokens: Tensor) -> Tensor:
+    """What each token writes to an image token by head (P, H * T, C).
+
+    The output projection is folded onto the values; each head's weights sum to 1, so the H
+    shares of its bias add up to the bias.
+    """
+    heads = attention.num_heads
+    values = by_head(attention.v_proj(tokens), heads)
+    folded = fold(values, by_head(attention.out_proj.weight, heads).permute(1, 2, 0))
+    added: Tensor = attention.out_proj.bias / heads
+    return folded + added
