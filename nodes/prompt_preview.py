@@ -32,12 +32,16 @@ _last_picture: tuple[weakref.ref[Tensor], dict[str, str]] | None = None
 
 
 def prompt_preview(
-    image: Tensor, regions: Regions, numbers: Sequence[int], text: str
+    image: Tensor,
+    regions: Regions,
+    numbers: Sequence[int],
+    text: str,
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """What `web/prompts/host.js` calls a Preview, of the first image of a batch (B, H, W, C).
 
     regions: of that image. numbers: for each region the number of its object, from 1, as the
-    editor counts them. text: the editor's.
+    editor counts them. text: the editor's. settings: the node's other widgets that shape masks.
     """
     height, width = regions.size
     step = -(-max(height, width) // _LONGEST_SIDE)
@@ -47,6 +51,7 @@ def prompt_preview(
         "width": width,
         "height": height,
         "prompts": text,
+        "settings": settings,
     }
 
 

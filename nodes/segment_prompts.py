@@ -163,7 +163,8 @@ class SegmentPrompts(io.ComfyNode):
             names = [wanted[_asked_for(id_, choice)].name for id_ in plain.ids.tolist()]
             regions.append(plain.with_labels(names).to("cpu"))
         shown = [asked[0][_asked_for(id_, choice)].number for id_ in regions[0].ids.tolist()]
-        preview = prompt_preview(image, regions[0], shown, points)
+        settings = {"objects": objects, "choice": choice, "refine": refine}
+        preview = prompt_preview(image, regions[0], shown, points, settings)
         boxes = [to_boxes(frame) for frame in regions]
         return io.NodeOutput(regions, torch.stack(masks), boxes, ui={UI_KEY: [preview]})
 

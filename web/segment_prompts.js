@@ -9,6 +9,8 @@ import { app } from "/scripts/app.js";
 import { Editor } from "./prompts/editor.js";
 import {
   executionId,
+  isConnected,
+  isOutdated,
   lastPreview,
   loadedPicture,
   noteChange,
@@ -22,6 +24,8 @@ import { LiveRunner } from "./prompts/live.js";
 
 const IMAGE_INPUT = "image";
 const LIVE_PROPERTY = "region_fields_live";
+/** The node's other widgets that change the masks; a change is shown like an edit. */
+const SETTINGS = new Set(["objects", "choice", "refine"]);
 const MIN_HEIGHT = 300;
 const FIRST_SIZE = { minWidth: 420, minHeight: 620 };
 /** Keyboard edits closer together than this are one step of the page's own undo. */
@@ -35,6 +39,10 @@ class Connection {
   #editor;
   #end = new AbortController();
   #cancelNote = () => {};
+  /** The server works on this node, or the user asked it to. */
+  #busy = false;
+  /** @type {WeakSet<import("/scripts/app.js").Widget>} */
+  #followed = new WeakSet();
   /** The picture that was there when the last result came. @type {string | null} */
   #resultFor = null;
 
@@ -47,7 +55,7 @@ class Connection {
     this.#live = new LiveRunner(() => this.#run(true), after, () => this.#showStatus());
     this.#editor = new Editor({
       edited: () => this.#edited(),
-      run: () => void this.#run(false),
+      run: () => void this.#runNow(),
       setLive: (live) => {
         node.properties[LIVE_PROPERTY] = live;
         if (live) this.#live.request();
@@ -70,7 +78,8 @@ class Connection {
   #follow() {
     const node = this.#node;
     chain(node, "onExecuted", () => {
-      this.#live.finished();
+      this.#ended();
+      this.#editor.setError("");
       this.#resultFor = this.#pictures().shown?.key ?? null;
       this.refresh();
     });
@@ -81,8 +90,21 @@ class Connection {
     const { signal } = this.#end;
     api.addEventListener("graphChanged", () => this.refresh(), { signal });
     api.addEventListener("execution_error", (event) => this.#failed(event), { signal });
-    api.addEventListener("execution_interrupted", () => this.#live.finished(), { signal });
+    api.addEventListener("execution_interrupted", () => this.#ended(), { signal });
+    api.addEventListener("executing", (event) => this.#executing(event), { signal });
     this.#editor.element.addEventListener("pointerenter", () => this.refresh());
+  }
+
+  /** Hear of changes of the other widgets, which come after this one. */
+  #followSettings() {
+    for (const widget of this.#node.widgets ?? []) {
+      if (!SETTINGS.has(widget.name) || this.#followed.has(widget)) continue;
+      this.#followed.add(widget);
+      chain(widget, "callback", () => {
+        this.refresh();
+        this.#requestLive();
+      });
+    }
   }
 
   /** Once the page has finished what it is doing: links and outputs come after the node. */
@@ -94,18 +116,21 @@ class Connection {
   refresh() {
     const node = this.#node;
     if (!node.graph) return;
+    this.#followSettings();
+    this.#editor.connected = isConnected(node, IMAGE_INPUT);
     const live = node.properties[LIVE_PROPERTY] !== false;
     if (live !== this.#editor.live) {
       this.#editor.live = live;
-      this.#editor.redraw();
     }
+    this.#editor.redraw();
     const { preview, shown } = this.#pictures();
-    void this.#editor.setPicture(shown);
+    this.#editor.setPicture(shown);
     if (!preview) return;
-    void this.#editor.setResult({
+    this.#editor.setResult({
       url: viewURL(preview.labels),
       key: this.#resultFor ?? shown?.key ?? "",
       text: preview.prompts,
+      outdated: isOutdated(node, preview.settings),
     });
   }
 
@@ -123,7 +148,18 @@ class Connection {
     this.#node.graph?.change?.();
     this.#cancelNote();
     this.#cancelNote = after(NOTE_MS, noteChange);
-    if (this.#editor.live) this.#live.request();
+    this.#requestLive();
+  }
+
+  /** After an edit; but a run that can only fail would only put an error over the page. */
+  #requestLive() {
+    if (this.#editor.live && !this.#editor.astray) this.#live.request();
+  }
+
+  async #runNow() {
+    this.#busy = true;
+    this.#showStatus();
+    if (!(await this.#run(false))) this.#ended();
   }
 
   /**
@@ -136,19 +172,34 @@ class Connection {
     return !refused;
   }
 
+  /** @param {Event} event  its detail is the id of the node that runs, null after the last */
+  #executing(event) {
+    const detail = /** @type {CustomEvent} */ (event).detail;
+    if (String(detail) === executionId(this.#node)) this.#busy = true;
+    else if (detail === null) this.#busy = false;
+    this.#showStatus();
+  }
+
+  /** The node's run came to an end, well or not. */
+  #ended() {
+    this.#busy = false;
+    this.#live.finished();
+    this.#showStatus();
+  }
+
   /** @param {Event} event */
   #failed(event) {
     const detail = /** @type {CustomEvent} */ (event).detail;
     const mine = String(detail?.node_id) === executionId(this.#node);
-    const wasRunning = this.#live.running;
-    this.#live.finished();
+    const wasRunning = this.#live.running || this.#busy;
+    this.#ended();
     if (!mine && !wasRunning) return;
     const told = String(detail?.exception_message ?? "").trim();
     this.#editor.setError(told.replace(`${this.#node.title}: `, ""));
   }
 
   #showStatus() {
-    this.#editor.setRunning(this.#live.running);
+    this.#editor.setRunning(this.#live.running || this.#busy);
   }
 
   #dispose() {
@@ -160,15 +211,16 @@ class Connection {
 }
 
 /**
- * Do something after one of a node's callbacks, whoever else uses it.
+ * Do something after one of the callbacks of a node or widget, whoever else uses it.
  *
- * @param {GraphNode} node
- * @param {"onExecuted" | "onConnectionsChange" | "onConfigure" | "onAdded" | "onRemoved"} name
+ * @template {string} Name
+ * @param {{[name in Name]?: ((...args: any[]) => unknown) | undefined}} owner
+ * @param {Name} name
  * @param {() => void} then
  */
-function chain(node, name, then) {
-  const before = /** @type {((...args: any[]) => unknown) | undefined} */ (node[name]);
-  node[name] = function (/** @type {any[]} */ ...args) {
+function chain(owner, name, then) {
+  const before = /** @type {((...args: any[]) => unknown) | undefined} */ (owner[name]);
+  owner[name] = function (/** @type {any[]} */ ...args) {
     const answer = before?.apply(this, args);
     then();
     return answer;

@@ -17,6 +17,9 @@ from torch import Tensor
 from ..ops.checks import InputError
 from .prompt import Prompt
 
+Labelled = tuple[tuple[float, float], int]
+"""A point (x, y) in pixels and its label, 1 include, 0 exclude."""
+
 GROUPINGS = ("as given", "one object", "one per point or box")
 
 _DRAWN_VERSION = 1
@@ -31,7 +34,7 @@ class Asked:
     follow on from 1 past the last of those.
     """
 
-    points: tuple[tuple[tuple[float, float], int], ...] = ()
+    points: tuple[Labelled, ...] = ()
     box: tuple[float, float, float, float] | None = None
     mask: Tensor | None = None
     name: str = ""
@@ -66,10 +69,12 @@ def read_drawn(text: str) -> list[Asked]:
     return [_drawn_object(entry, number) for number, entry in enumerate(data["objects"], 1)]
 
 
-def read_points(
-    positive: str, negative: str, frames: int
-) -> list[tuple[tuple[tuple[float, float], int], ...]]:
-    """Labelled points for each of `frames` images, from two JSON texts; either may be empty."""
+def read_points(positive: str, negative: str, frames: int) -> list[tuple[Labelled, ...]]:
+    """Labelled points for each of `frames` images, from two JSON texts; either may be empty.
+
+    Raises InputError for what can't be read, and for coordinates that are fractions of the image:
+    some editors can give those, and as pixels they would all lie in the upper left corner.
+    """
     found = [
         [_points(entry, label, name) for entry in _per_frame(_parse(text, name), frames, name)]
         for text, label, name in (
@@ -77,7 +82,18 @@ def read_points(
             (negative, 0, "negative_coords"),
         )
     ]
+    for name, frames_of_points in zip(("positive_coords", "negative_coords"), found, strict=True):
+        _refuse_fractions(frames_of_points, name)
     return [include + exclude for include, exclude in zip(*found, strict=True)]
+
+
+def _refuse_fractions(frames: Sequence[Sequence[Labelled]], name: str) -> None:
+    numbers = [number for points in frames for place, _ in points for number in place]
+    if all(0 <= n <= 1 for n in numbers) and not all(n.is_integer() for n in numbers):
+        raise InputError(
+            f"{name}: wanted pixels, but all numbers lie between 0 and 1, such as {numbers[:2]}; "
+            "switch off what normalizes the points in the node they come from."
+        )
 
 
 def read_boxes(given: Any, frames: int) -> list[list[Asked]]:
@@ -243,9 +259,7 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
     return [list(entry) for entry in (given * frames if len(given) == 1 else given)]
 
 
-def _points(
-    entries: Sequence[Any], label: int, name: str
-) -> tuple[tuple[tuple[float, float], int], ...]:
+def _points(entries: Sequence[Any], label: int, name: str) -> tuple[Labelled, ...]:
     found = []
     for entry in entries:
         x, y = _numbers(entry, ("x", "y"), f"{name}: wanted points as {{x, y}}")

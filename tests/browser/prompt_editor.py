@@ -145,6 +145,16 @@ class Editor:
     def status(self) -> str:
         return self.page.locator(".rf-text").inner_text()
 
+    @property
+    def alarm(self) -> str:
+        """What is said over the picture, "" for nothing."""
+        banner = self.page.locator(".rf-banner")
+        return banner.locator("span").inner_text() if banner.is_visible() else ""
+
+    @property
+    def cursor(self) -> str:
+        return self.page.locator(".rf-stage canvas").evaluate("c => c.style.cursor")
+
     def box(self) -> dict[str, float]:
         """Where the picture's canvas is on the page."""
         return self.page.locator(".rf-stage canvas").bounding_box()
@@ -164,6 +174,25 @@ class Editor:
         down, right = (axis.mean() for axis in np.nonzero(close))
         scale = box["width"] / pixels.shape[1]
         return box["x"] + (right + 0.5) * scale, box["y"] + (down + 0.5) * scale
+
+    def choose(self, name: str, value: str) -> None:
+        """Set another widget of the node as a user does, in this renderer."""
+        if self.renderer == "canvas":
+            place = self.node(
+                "(() => { const { ds } = window.app.canvas;"
+                f" const widget = node.widgets.find(w => w.name === '{name}');"
+                " const rect = window.app.canvas.canvas.getBoundingClientRect();"
+                " return [(node.pos[0] + node.size[0] - 25 + ds.offset[0]) * ds.scale + rect.left,"
+                " (node.pos[1] + widget.last_y + 10 + ds.offset[1]) * ds.scale + rect.top] })()"
+            )
+            options = self.node(f"node.widgets.find(w => w.name === '{name}').options.values")
+            for _ in range(options.index(value)):
+                self.click(tuple(place))
+                self.page.wait_for_timeout(400)
+        else:
+            now = self.node(f"node.widgets.find(w => w.name === '{name}').value")
+            self.page.locator("[role=combobox]", has_text=now).last.click()
+            self.page.get_by_text(value, exact=True).last.click()
 
     def click(self, at: tuple[float, float], **how: Any) -> None:
         self.page.mouse.click(*at, **how)

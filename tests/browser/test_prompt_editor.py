@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from comfy_server import Host
-from prompt_editor import Drawing, Editor, draw, overlap, workflow
+from prompt_editor import NODE, Drawing, Editor, draw, overlap, workflow
 
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
@@ -220,11 +220,26 @@ def test_a_point_outside_the_image_is_said_before_and_by_the_run(
 ) -> None:
     outside = saved_prompts({"points": [point(5000, 10)]})
     editor.open(workflow(drawing.name, outside, live=False))
-    assert "outside the image" in editor.status
+    assert editor.alarm == "1 point or box lies outside the image."
     editor.page.locator('[data-command="live"]').click()
-    editor.page.locator(".rf-alarm", has_text="(5000, 10)").wait_for(timeout=60_000)
-    assert editor.status.startswith("prompts: object 1: the point (5000, 10) lies outside")
+    editor.page.locator(".rf-banner", has_text="(5000, 10)").wait_for(timeout=60_000)
+    assert editor.alarm.startswith("prompts: object 1: the point (5000, 10) lies outside")
     editor.page.keyboard.press("Escape")
+
+
+def test_what_lies_outside_is_removed_by_a_button_and_does_not_run_before(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(5000, 10)]})))
+    posts: list[str] = []
+    editor.page.on("request", lambda r: posts.append(r.url) if r.method == "POST" else None)
+    editor.click(editor.see("disc"))
+    editor.page.wait_for_timeout(500)
+    assert [url for url in posts if url.endswith("/prompt")] == []
+    editor.page.locator(".rf-banner button").click()
+    mask = editor.wait_for_mask()
+    assert overlap(mask == 1, drawing.disc) > 0.8
+    assert editor.alarm == ""
 
 
 def test_before_a_run_an_image_from_elsewhere_is_asked_for_and_shown_on_demand(
@@ -253,6 +268,152 @@ def test_before_a_run_an_image_from_elsewhere_is_asked_for_and_shown_on_demand(
     hint.locator("button").click()
     hint.wait_for(state="hidden", timeout=60_000)
     assert editor.objects == []
+
+
+def test_without_an_image_the_editor_asks_for_one(editor: Editor, drawing: Drawing) -> None:
+    saved = workflow(drawing.name)
+    saved["nodes"][0]["outputs"][0]["links"] = None
+    saved["nodes"][2]["inputs"][0]["link"] = None
+    saved["links"] = saved["links"][1:]
+    editor.front.open(saved)
+    editor.page.locator(".rf-hint", has_text="Connect an image").wait_for(state="visible")
+    assert not editor.page.locator(".rf-hint button").is_visible()
+    assert editor.page.locator('[data-command="clickExcludes"]').is_disabled()
+
+
+def test_another_choice_runs_like_an_edit_and_ahead_of_the_queue(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]})))
+    editor.front.queue()
+    editor.wait_for_mask()
+    posts: list[dict[str, Any]] = []
+    editor.page.on(
+        "request",
+        lambda r: posts.append(r.post_data_json) if r.url.endswith("/prompt") else None,
+    )
+    with editor.page.expect_response(lambda r: r.url.endswith("/prompt") and r.ok):
+        editor.choose("choice", "part")
+    editor.wait_for_mask()
+    assert editor.node("window.app.nodeOutputs[node.id].region_fields_prompts[0].settings") == {
+        "objects": "as given",
+        "choice": "part",
+        "refine": 0,
+    }
+    assert [(sent["front"], sent["partial_execution_targets"]) for sent in posts] == [(True, ["3"])]
+
+
+def test_a_mask_of_another_choice_is_no_longer_current(editor: Editor, drawing: Drawing) -> None:
+    shown = saved_prompts({"points": [point(172, 144)]})
+    editor.open(workflow(drawing.name, shown, live=False))
+    editor.front.queue()
+    editor.wait_for_mask()
+    editor.choose("choice", "part")
+    editor.page.locator('.rf-editor[data-mask="earlier"]').wait_for()
+
+
+def test_a_mask_counts_as_current_only_once_it_is_on_the_screen(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]})))
+    editor.front.queue()
+    editor.wait_for_mask()
+    held: list[Any] = []
+    editor.page.route("**/view?*png*type=temp*", lambda route: held.append(route))
+    editor.click(editor.see("block"))
+    with editor.page.expect_request(lambda r: "type=temp" in r.url and ".png" in r.url):
+        pass
+    editor.page.mouse.move(*editor.place(0.5, 0.1), steps=5)
+    editor.page.wait_for_timeout(300)
+    assert editor.page.locator(".rf-editor").get_attribute("data-mask") == "earlier"
+    for route in held:
+        route.continue_()
+    editor.wait_for_mask()
+    editor.page.unroute("**/view?*png*type=temp*")
+
+
+def test_a_run_is_shown_while_it_is_under_way(editor: Editor, drawing: Drawing) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]}), live=False))
+    editor.page.evaluate(
+        "() => { const editor = document.querySelector('.rf-editor'); window.rfBusy = [];"
+        " new MutationObserver(() => window.rfBusy.push(editor.ariaBusy))"
+        ".observe(editor, { attributes: true, attributeFilter: ['aria-busy'] }) }"
+    )
+    editor.page.locator('[data-command="run"]').click()
+    editor.wait_for_mask()
+    editor.page.locator('.rf-editor[aria-busy="false"]').wait_for()
+    seen = editor.page.evaluate("window.rfBusy")
+    assert "true" in seen
+    assert seen[-1] == "false"
+
+
+def test_the_cursor_tells_what_a_press_would_do(editor: Editor, drawing: Drawing) -> None:
+    box = {"x": 400, "y": 100, "width": 200, "height": 100}
+    held = saved_prompts({"points": [point(320, 240)], "box": box})
+    editor.open(workflow(drawing.name, held, live=False))
+    scale = min(editor.box()["width"] / 640, editor.box()["height"] / 480)
+    middle = editor.place(0.5, 0.5)
+
+    def over(x: float, y: float) -> str:
+        """The cursor over this pixel of the image; the picture's margin is some pixels."""
+        editor.page.mouse.move(
+            middle[0] + (x - 320) * (scale - 0.02), middle[1] + (y - 240) * (scale - 0.02), steps=3
+        )
+        return editor.cursor
+
+    assert over(320, 240) == "pointer"
+    assert over(100, 400) == "crosshair"
+    assert over(600, 200) == "nwse-resize"
+    assert over(500, 100) == "ns-resize"
+    assert over(450, 100) == "move"
+    editor.page.mouse.click(*editor.place(0.2, 0.2))
+    editor.page.keyboard.down(" ")
+    assert over(100, 400) == "grab"
+    editor.page.keyboard.up(" ")
+    assert editor.cursor == "crosshair"
+
+
+@pytest.mark.parametrize("width", [250, 300, 420])
+def test_every_tool_can_be_reached_on_a_narrow_node(
+    editor: Editor, drawing: Drawing, width: int
+) -> None:
+    many = saved_prompts(*({"points": [point(40 * i, 100)]} for i in range(1, 13)))
+    saved = workflow(drawing.name, many, live=False)
+    saved["nodes"][2]["size"] = [width, 620]
+    editor.open(saved)
+    room = editor.page.locator(".rf-editor").bounding_box()
+    for tool in editor.page.locator(".rf-bar .rf-button:not(.rf-chip), .rf-name").all():
+        place = tool.bounding_box()
+        assert room["x"] <= place["x"]
+        assert place["x"] + place["width"] <= room["x"] + room["width"] + 0.5
+        assert min(place["width"], place["height"]) >= 21.5
+    chosen = editor.page.locator('.rf-chip[aria-pressed="true"]')
+    assert chosen.inner_text() == "12"
+    strip, place = editor.page.locator(".rf-chips").bounding_box(), chosen.bounding_box()
+    assert strip["x"] - 0.5 <= place["x"]
+    assert place["x"] + place["width"] <= strip["x"] + strip["width"] + 0.5
+
+
+def test_inside_a_subgraph_the_picture_shows_and_a_click_runs(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name))
+    editor.node("window.app.canvas.selectItems([node])")
+    run = "id => window.app.extensionManager.command.execute(id)"
+    editor.page.evaluate(run, "Comfy.Graph.ConvertToSubgraph")
+    editor.page.evaluate(
+        "() => { const { canvas, graph } = window.app;"
+        " const outer = graph.nodes.find(n => n.subgraph);"
+        " canvas.openSubgraph(outer.subgraph, outer);"
+        f" const node = canvas.graph.nodes.find(n => n.type === '{NODE}');"
+        " canvas.ds.scale = 1; canvas.ds.offset = [200 - node.pos[0], 100 - node.pos[1]];"
+        " canvas.setDirty(true, true) }"
+    )
+    editor.page.locator(".rf-hint").wait_for(state="hidden")
+    editor.page.wait_for_timeout(500)
+    editor.click(editor.see("disc"))
+    editor.page.locator('.rf-editor[data-mask="current"]').wait_for(timeout=60_000)
+    assert editor.alarm == ""
 
 
 def test_fingers_tap_hold_and_pinch(editor: Editor, drawing: Drawing) -> None:

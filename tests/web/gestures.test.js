@@ -50,6 +50,7 @@ const press = (x = 10, y = 20, more = {}) => ({
   exclude: false,
   fresh: false,
   space: false,
+  unit: 1,
   ...more,
 });
 const include = { exclude: false, fresh: false, touch: false };
@@ -60,7 +61,7 @@ test("press and release is a click where it was pressed", () => {
   gestures.move(1, { x: 12, y: 21 });
   gestures.up(1, { x: 12, y: 21 });
   assert.deepEqual(said, [["click", { x: 10, y: 20 }, include]]);
-  assert.equal(gestures.busy, false);
+  assert.equal(gestures.phase, "idle");
 });
 
 test("the right button or a modifier excludes, Shift begins a new object", () => {
@@ -125,7 +126,7 @@ test("two fingers zoom about their middle and never click", () => {
   gestures.up(1, { x: 100, y: 100 });
   gestures.up(2, { x: 300, y: 100 });
   assert.deepEqual(said, [["pan", 50, 0], ["zoom", 2, { x: 200, y: 100 }]]);
-  assert.equal(gestures.busy, false);
+  assert.equal(gestures.phase, "idle");
 });
 
 test("a second finger takes back the drag of the first", () => {
@@ -142,4 +143,12 @@ test("a cancelled gesture does nothing on release", () => {
   gestures.cancel();
   gestures.up(1, { x: 10, y: 20 });
   assert.deepEqual(said, []);
+});
+
+test("on a graph that is zoomed out a shaky click is still a click", () => {
+  const { gestures, said } = setUp();
+  gestures.down(press(10, 20, { unit: 3 }));
+  gestures.move(1, { x: 19, y: 20 });
+  gestures.up(1, { x: 19, y: 20 });
+  assert.deepEqual(said.map(([name]) => name), ["click"]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { handles, hit } from "../../web/prompts/hit.js";
+import { cursorOver, handles, hit } from "../../web/prompts/hit.js";
 import { EMPTY, addPoint, setBox } from "../../web/prompts/state.js";
 
 const VIEW = { scale: 2, x: 10, y: 20 };
@@ -50,4 +50,21 @@ test("the outline of another object's box selects it without a handle", () => {
 test("a point on a box's outline comes before the box", () => {
   const state = addPoint(setBox(EMPTY, 0, BOX), 0, { x: 50, y: 65, label: 1 });
   assert.equal(hit(state, VIEW, over(50, 65), 0, 8)?.item.kind, "point");
+});
+
+test("the cursor says what a press would do", () => {
+  const box = /** @type {const} */ ({ object: 0, kind: "box" });
+  const point = /** @type {const} */ ({ object: 0, kind: "point", index: 0 });
+  assert.equal(cursorOver(null, true), "crosshair");
+  assert.equal(cursorOver(null, false), "default");
+  assert.equal(cursorOver({ item: point, handle: "" }, true), "pointer");
+  assert.equal(cursorOver({ item: box, handle: "" }, true), "move");
+  for (const [handle, cursor] of [
+    ["n", "ns-resize"],
+    ["w", "ew-resize"],
+    ["se", "nwse-resize"],
+    ["ne", "nesw-resize"],
+  ]) {
+    assert.equal(cursorOver({ item: box, handle: String(handle) }, true), cursor);
+  }
 });

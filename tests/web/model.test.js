@@ -3,7 +3,6 @@ import { test } from "node:test";
 
 import { orderOf } from "../../web/prompts/keys.js";
 import { Model } from "../../web/prompts/model.js";
-import { tint } from "../../web/prompts/overlay.js";
 
 const PLAIN = { exclude: false, fresh: false, touch: false };
 const EXCLUDE = { ...PLAIN, exclude: true };
@@ -177,14 +176,12 @@ test("keys of the page are left to it", () => {
   for (const key of ["q", "Tab", "F5", "Control"]) assert.equal(order(key), null);
 });
 
-test("a mask is tinted in its object's colour, opaque along its edge", () => {
-  const width = 5;
-  const data = new Uint8ClampedArray(4 * width * width);
-  for (let y = 1; y < 4; y += 1) for (let x = 1; x < 4; x += 1) data[4 * (y * width + x)] = 1;
-  tint(/** @type {any} */ ({ data, width, height: width }));
-  const alpha = (/** @type {number} */ x, /** @type {number} */ y) => data[4 * (y * width + x) + 3];
-  assert.equal(alpha(0, 0), 0);
-  assert.equal(alpha(1, 1), 255);
-  assert.ok(Number(alpha(2, 2)) > 0 && Number(alpha(2, 2)) < 255);
-  assert.deepEqual([...data.slice(4 * 12, 4 * 12 + 3)], [0x2f, 0x9b, 0xff]);
+test("what lies outside the image goes in one step that can be undone", () => {
+  const { model } = setUp();
+  model.load(JSON.stringify([{ x: 5, y: 5 }, { x: 5000, y: 5 }]));
+  const before = model.text;
+  model.dropOutside();
+  assert.deepEqual(model.state.objects[0]?.points, [{ x: 5, y: 5, label: 1 }]);
+  model.undo();
+  assert.equal(model.text, before);
 });

@@ -6,6 +6,7 @@ import {
   addPoint,
   boxBetween,
   countOutside,
+  dropOutside,
   moveItem,
   pixelAt,
   read,
@@ -126,6 +127,18 @@ test("a handle moves its own sides, and past the other side turns the box over",
 test("items outside an image are counted", () => {
   let state = addPoint(addPoint(EMPTY, 0, point(99, 49)), 0, point(100, 0));
   state = setBox(state, 0, { x: 90, y: 45, width: 10, height: 6 });
-  assert.equal(countOutside(state, SIZE), 2);
+  assert.equal(countOutside(state, SIZE), 1);
+  assert.equal(countOutside(setBox(state, 0, { x: 100, y: 0, width: 5, height: 5 }), SIZE), 2);
   assert.equal(countOutside(state, { width: 101, height: 51 }), 0);
+});
+
+test("dropping what is outside keeps the rest, cuts boxes and removes empty objects", () => {
+  let state = addPoint(addPoint(EMPTY, 0, point(99, 49)), 0, point(100, 0));
+  state = setBox(state, 0, { x: 90, y: 45, width: 20, height: 6 });
+  state = addPoint(state, 1, point(-1, 3));
+  const left = dropOutside(state, SIZE);
+  assert.deepEqual(left.objects.length, 1);
+  assert.deepEqual(left.objects[0]?.points, [point(99, 49)]);
+  assert.deepEqual(left.objects[0]?.box, { x: 90, y: 45, width: 10, height: 5 });
+  assert.equal(countOutside(left, SIZE), 0);
 });

@@ -22,27 +22,36 @@ const ICONS = {
     "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z " +
     "M8 6a2 2 0 1 0 0 4a2 2 0 0 0 0-4",
   run: "M5 3l8 5-8 5z",
-  newObject: "M8 3v10 M3 8h10",
+  newObject:
+    "M4.5 2.5h7a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2h-7a2 2 0 0 1-2-2v-7a2 2 0 0 1 2-2z " +
+    "M8 5.5v5 M5.5 8h5",
+  clickIncludes: "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12z M8 5.2v5.6 M5.2 8h5.6",
+  clickExcludes: "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12z M5.2 8h5.6",
 };
+
+/** Need a picture. @type {Command[]} */
+const ON_PICTURE = ["newObject", "clickIncludes", "clickExcludes", "mask"];
 
 /**
  * @typedef {object} BarState
- * @property {number} count  of objects
+ * @property {boolean} ready  there is a picture
+ * @property {string[]} names  of the objects, "" for none
  * @property {number} active
- * @property {string} name  of the active object
  * @property {boolean} exclude  clicks exclude
  * @property {boolean} live
  * @property {boolean} running
  * @property {boolean} masked  the mask is shown
+ * @property {boolean} zoomed  less than the whole picture is shown
  * @property {boolean} canUndo
  * @property {boolean} canRedo
  * @property {string} status
- * @property {boolean} alarm  the status is an error
  */
 
 export class Bars {
   top = element("div", "rf-bar");
   bottom = element("div", "rf-bar rf-status");
+  /** Shows the whole image; lies on the picture. */
+  fit;
   #chips = element("div", "rf-chips");
   #status = element("span", "rf-text");
   #name = /** @type {HTMLInputElement} */ (element("input", "rf-name"));
@@ -50,6 +59,7 @@ export class Bars {
   #buttons = new Map();
   #onObject;
   #drawn = "";
+  #drawnChips = "";
 
   /**
    * @param {(command: Command) => void} onCommand
@@ -65,20 +75,28 @@ export class Bars {
       this.#buttons.set(command, made);
       return made;
     };
+    this.#chips.setAttribute("role", "group");
+    this.#chips.setAttribute("aria-label", "Objects");
+    const mode = element("span", "rf-pair");
+    mode.append(
+      add("clickIncludes", "Clicks include (X)"),
+      add("clickExcludes", "Clicks exclude (X); or use the right button or Alt"),
+    );
+    const objects = element("div", "rf-objects");
+    objects.append(this.#chips, add("newObject", "New object (N, or hold Shift while clicking)"));
     this.top.append(
-      this.#chips,
-      add("newObject", "New object (N, or hold Shift while clicking)"),
-      element("span", "rf-gap"),
-      add("mode", "Clicks include or exclude (X)", "+"),
+      objects,
+      mode,
       add("undo", "Undo (Ctrl+Z)"),
       add("redo", "Redo (Ctrl+Shift+Z)"),
       add("delete", "Delete the selected point or box, else the object (Delete)"),
       add("clear", "Remove everything (Shift+Delete)"),
-      add("fit", "Show the whole image (0)"),
       add("mask", "Show or hide the mask (M)"),
       add("live", "Live: run this node after each edit (L)", "live"),
       add("run", "Run this node now (R)"),
     );
+    this.fit = add("fit", "Show the whole image (0)");
+    this.#status.setAttribute("aria-live", "polite");
     this.#name.placeholder = "name";
     this.#name.title = "Name of this object: the label of its region";
     this.#name.setAttribute("aria-label", "Name of the object");
@@ -94,34 +112,43 @@ export class Bars {
     this.#showChips(state);
     this.#press("live", state.live);
     this.#press("mask", state.masked);
-    this.#press("mode", state.exclude);
-    const mode = this.#buttons.get("mode");
-    if (mode) mode.textContent = state.exclude ? "−" : "+";
+    this.#press("clickIncludes", !state.exclude);
+    this.#press("clickExcludes", state.exclude);
+    for (const command of ON_PICTURE) this.#enable(command, state.ready);
+    this.fit.hidden = !state.zoomed || !state.ready;
     this.#enable("undo", state.canUndo);
     this.#enable("redo", state.canRedo);
-    this.#enable("delete", state.count > 0);
-    this.#enable("clear", state.count > 0);
+    this.#enable("delete", state.names.length > 0);
+    this.#enable("clear", state.names.length > 0);
     this.#buttons.get("run")?.classList.toggle("rf-busy", state.running);
     this.#status.textContent = state.status;
     this.#status.title = state.status;
-    this.#status.classList.toggle("rf-alarm", state.alarm);
-    this.#name.hidden = state.active >= state.count;
-    if (document.activeElement !== this.#name) this.#name.value = state.name;
+    this.#name.hidden = state.active >= state.names.length;
+    if (document.activeElement !== this.#name) this.#name.value = state.names[state.active] ?? "";
   }
 
   /** @param {BarState} state */
-  #showChips({ count, active }) {
-    const total = Math.max(count, active + 1);
-    this.#chips.replaceChildren(
-      ...Array.from({ length: total }, (_, i) => {
-        const chip = button(`Object ${i + 1}`, String(i + 1));
-        chip.classList.add("rf-chip");
-        chip.style.setProperty("--rf-colour", colourOf(i));
-        chip.setAttribute("aria-pressed", String(i === active));
-        chip.addEventListener("click", () => this.#onObject(i));
-        return chip;
-      }),
-    );
+  #showChips({ names, active }) {
+    const drawn = JSON.stringify([names, active]);
+    if (drawn === this.#drawnChips) return;
+    this.#drawnChips = drawn;
+    const focused = this.#chips.contains(document.activeElement);
+    const total = Math.max(names.length, active + 1);
+    const chips = Array.from({ length: total }, (_, i) => {
+      const title = names[i] ? `Object ${i + 1}: ${names[i]}` : `Object ${i + 1}`;
+      const chip = button(title, String(i + 1));
+      chip.classList.add("rf-chip");
+      chip.style.setProperty("--rf-colour", colourOf(i));
+      chip.setAttribute("aria-pressed", String(i === active));
+      chip.addEventListener("click", () => this.#onObject(i));
+      return chip;
+    });
+    this.#chips.replaceChildren(...chips);
+    const chosen = chips[active];
+    if (!chosen) return;
+    if (focused) chosen.focus({ preventScroll: true });
+    const room = this.#chips.clientWidth - chosen.offsetWidth;
+    this.#chips.scrollLeft = chosen.offsetLeft - this.#chips.offsetLeft - room / 2;
   }
 
   /**

@@ -5,16 +5,8 @@
  * @typedef {import("./view.js").Position} Position
  * @typedef {import("./view.js").View} View
  * @typedef {import("./keys.js").Command} Command
- *
- * @typedef {object} Picture
- * @property {string} key  two pictures with the same key are the same
- * @property {string} url
- * @property {import("./state.js").Size | null} size  of the image where it is not the file's own
- *
- * @typedef {object} Result
- * @property {string} url  of the label image
- * @property {string} key  of the picture it belongs to
- * @property {string} text  the prompts it was made from
+ * @typedef {import("./pictures.js").Picture} Picture
+ * @typedef {import("./pictures.js").Result} Result
  *
  * @typedef {object} Host
  * @property {(text: string) => void} edited  the user changed the prompts
@@ -22,13 +14,15 @@
  * @property {(live: boolean) => void} setLive
  */
 
-import { Bars, button, element } from "./bars.js";
-import { hit } from "./hit.js";
+import { Backdrop, cleared } from "./backdrop.js";
+import { Bars, element } from "./bars.js";
+import { cursorOver, hit } from "./hit.js";
 import { Input } from "./input.js";
 import { Model } from "./model.js";
-import { loadImage, tinted } from "./overlay.js";
+import { Notices } from "./notices.js";
 import { paint } from "./paint.js";
-import { countOutside, pixelAt } from "./state.js";
+import { Pictures } from "./pictures.js";
+import { countOutside, holds, pixelAt } from "./state.js";
 import { installStyle } from "./style.js";
 import { fit, pan, resized, toImage, zoomAt } from "./view.js";
 
@@ -36,25 +30,24 @@ const REACH = { mouse: 8, touch: 18 };
 const HELP =
   "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
 
+/** Where the graph is small, points and lines are drawn larger, up to this many times. */
+const MOST_UNITS = 2;
+
 export class Editor {
   element = element("div", "rf-editor");
   live = true;
+  /** Whether the node has an image. */
+  connected = false;
   #host;
   #model = new Model(() => this.#edited());
   #stage = element("div", "rf-stage");
   #canvas = document.createElement("canvas");
-  #hint = element("div", "rf-hint");
   #bars;
   #input;
   #end = new AbortController();
-  /** @type {Picture | null} */
-  #picture = null;
-  /** @type {HTMLImageElement | null} */
-  #image = null;
-  /** @type {Result | null} */
-  #result = null;
-  /** @type {HTMLCanvasElement | null} */
-  #overlay = null;
+  #pictures;
+  #backdrop = new Backdrop();
+  #notices;
   /** @type {View} */
   #view = { scale: 1, x: 0, y: 0 };
   #area = { width: 0, height: 0 };
@@ -63,6 +56,8 @@ export class Editor {
   #error = "";
   /** @type {Position | null} */
   #pointer = null;
+  /** @type {import("./state.js").Item | null} */
+  #hovered = null;
   #frame = 0;
 
   /** @param {Host} host */
@@ -76,12 +71,17 @@ export class Editor {
     );
     this.#input = new Input(this.element, this.#canvas, this.#receiver(), this.#end.signal);
     this.#input.keys.setAttribute("aria-label", `Prompts on the image. ${HELP}`);
-    const show = button("Run this node to see its image", "Show the image");
-    show.addEventListener("click", () => this.#host.run());
-    this.#hint.append("Connect an image, then run this node once.", show);
-    this.#stage.append(this.#canvas, this.#input.keys, this.#hint);
+    this.#pictures = new Pictures((size) => this.#setSize(size), () => this.redraw());
+    this.#notices = new Notices(
+      () => this.#host.run(),
+      () => this.#command("dropOutside"),
+    );
+    const progress = element("div", "rf-progress");
+    const { hint, banner } = this.#notices;
+    this.#stage.append(this.#canvas, this.#input.keys, this.#bars.fit, progress, hint, banner);
     this.element.append(this.#bars.top, this.#stage, this.#bars.bottom);
     new ResizeObserver(() => this.#measure()).observe(this.#stage);
+    this.#followZoom();
     this.redraw();
   }
 
@@ -111,30 +111,22 @@ export class Editor {
   }
 
   /** @param {Picture | null} picture */
-  async setPicture(picture) {
-    if (picture?.key === this.#picture?.key) return;
-    this.#picture = picture;
-    const image = picture ? await loadImage(picture.url).catch(() => null) : null;
-    if (picture !== this.#picture) return;
-    this.#image = image;
-    if (picture && image) {
-      const natural = { width: image.naturalWidth, height: image.naturalHeight };
-      this.#setSize(picture.size ?? natural);
-    }
-    this.redraw();
+  setPicture(picture) {
+    void this.#pictures.setPicture(picture);
   }
 
   /** @param {Result | null} result */
-  async setResult(result) {
-    if (JSON.stringify(result) === JSON.stringify(this.#result)) return;
-    const same = result?.url === this.#result?.url;
-    this.#result = result;
-    if (same) return this.redraw();
-    const image = result ? await loadImage(result.url).catch(() => null) : null;
-    if (result !== this.#result) return;
-    this.#overlay = image ? tinted(image) : null;
-    if (result) this.#error = "";
-    this.redraw();
+  setResult(result) {
+    void this.#pictures.setResult(result);
+  }
+
+  /** Whether something lies outside the image, so that a run would only fail. */
+  get astray() {
+    return this.#outside > 0;
+  }
+
+  get #outside() {
+    return this.#pictures.image ? countOutside(this.#model.state, this.#model.size) : 0;
   }
 
   /** @param {boolean} running */
@@ -176,9 +168,9 @@ export class Editor {
   #receiver() {
     return {
       meaning: this.#meaning(),
-      ready: () => this.#image !== null,
+      ready: () => this.#pictures.image !== null,
       done: () => this.redraw(),
-      pointer: (at) => (this.#pointer = at),
+      pointer: (at, grip) => this.#point(at, grip),
       order: (order) => {
         if ("command" in order) this.#command(order.command);
         else if ("object" in order) this.#model.activate(order.object);
@@ -186,8 +178,7 @@ export class Editor {
       },
       wheel: (factor, at) => {
         // Zooming out of the whole image is the graph's, so that it can always be zoomed out.
-        const whole = fit(this.#model.size, this.#area).scale;
-        if (factor < 1 && this.#view.scale <= whole * 1.0001) return false;
+        if (factor < 1 && !this.#zoomed) return false;
         this.#zoom(factor, at);
         return true;
       },
@@ -199,7 +190,7 @@ export class Editor {
     const model = this.#model;
     const place = (/** @type {Position} */ at) => toImage(this.#view, at);
     const found = (/** @type {Position} */ at, /** @type {boolean} */ touch) =>
-      hit(model.state, this.#view, at, model.active, touch ? REACH.touch : REACH.mouse);
+      this.#found(at, touch);
     return {
       click: (at, intent) => {
         const on = found(at, intent.touch);
@@ -224,10 +215,58 @@ export class Editor {
     this.#view = zoomAt(this.#view, factor, at, this.#model.size, this.#area);
   }
 
+  /** Whether less than the whole image shows. */
+  get #zoomed() {
+    return this.#view.scale > fit(this.#model.size, this.#area).scale * 1.0001;
+  }
+
   /** @param {Position} at */
   #inside(at) {
-    const { x, y } = toImage(this.#view, at);
-    return x >= 0 && y >= 0 && x < this.#model.size.width && y < this.#model.size.height;
+    return holds(this.#model.size, toImage(this.#view, at));
+  }
+
+  /**
+   * @param {Position} at
+   * @param {boolean} touch
+   */
+  #found(at, touch) {
+    const reach = (touch ? REACH.touch : REACH.mouse) * this.#unit;
+    return hit(this.#model.state, this.#view, at, this.#model.active, reach);
+  }
+
+  /** How much larger than usual everything on the picture is. */
+  get #unit() {
+    return Math.min(MOST_UNITS, Math.max(1, 1 / this.#input.zoom));
+  }
+
+  /**
+   * Show where the pointer is and what it would act on.
+   *
+   * @param {Position | null} at
+   * @param {import("./input.js").Grip} grip
+   */
+  #point(at, grip) {
+    this.#pointer = at;
+    const found = at && this.#pictures.image ? this.#found(at, false) : null;
+    this.#hovered = found?.item ?? null;
+    if (!this.#pictures.image || !at) this.#canvas.style.cursor = "default";
+    else this.#canvas.style.cursor = grip || cursorOver(found, this.#inside(at));
+  }
+
+  /** Draw again after the graph was zoomed, as sharp and as large as fits. */
+  #followZoom() {
+    let zoom = 1;
+    const look = () => {
+      if (zoom === this.#input.zoom) return;
+      zoom = this.#input.zoom;
+      this.redraw();
+    };
+    window.addEventListener("wheel", () => window.setTimeout(look, 150), {
+      passive: true,
+      capture: true,
+      signal: this.#end.signal,
+    });
+    this.element.addEventListener("pointerenter", look);
   }
 
   /** @param {Command} command */
@@ -246,6 +285,9 @@ export class Editor {
       include: () => model.addAtCursor(false),
       exclude: () => model.addAtCursor(true),
       mode: () => (model.exclude = !model.exclude),
+      clickIncludes: () => (model.exclude = false),
+      clickExcludes: () => (model.exclude = true),
+      dropOutside: () => model.dropOutside(),
       deselect: () => {
         this.#input.cancel();
         model.select(null);
@@ -276,65 +318,63 @@ export class Editor {
   #draw() {
     this.#frame = 0;
     const model = this.#model;
-    this.#hint.hidden = this.#image !== null;
+    const { image, overlay } = this.#pictures;
     this.#bars.show({
-      count: model.state.objects.length,
+      ready: image !== null,
+      names: model.state.objects.map(({ name }) => name),
       active: model.active,
-      name: model.state.objects[model.active]?.name ?? "",
       exclude: model.exclude,
       live: this.live,
       running: this.#running,
       masked: this.#masked,
+      zoomed: this.#zoomed,
       canUndo: model.canUndo,
       canRedo: model.canRedo,
-      ...this.#status(),
+      status: this.#status(),
     });
-    const ctx = this.#context();
-    if (!ctx || !this.#image) return;
-    const overlay = this.#result?.key === this.#picture?.key ? this.#overlay : null;
-    const dim = this.#result?.text !== model.text;
-    this.element.dataset["mask"] = overlay ? (dim ? "earlier" : "current") : "none";
-    paint(ctx, {
-      state: model.state,
-      view: this.#view,
-      size: model.size,
-      picture: this.#image,
-      overlay: this.#masked ? overlay : null,
-      dim,
-      active: model.active,
-      selected: model.selected,
-      rubber: model.rubber,
-      cursor: model.cursor,
-    });
+    const told = { error: this.#error, outside: this.#outside, connected: this.connected };
+    this.#notices.show({ ready: image !== null, ...told });
+    this.element.setAttribute("aria-busy", String(this.#running));
+    const unit = this.#unit;
+    const ratio = this.#sharpness();
+    const ctx = cleared(this.#canvas, this.#area, ratio);
+    const mask = image ? this.#pictures.mask(model.text) : "none";
+    if (ctx && image && this.#area.width) {
+      this.#backdrop.paint(ctx, {
+        view: this.#view,
+        size: model.size,
+        area: this.#area,
+        ratio,
+        unit,
+        picture: image,
+        overlay: this.#masked ? overlay : null,
+        dim: mask === "earlier",
+      });
+      paint(ctx, {
+        state: model.state,
+        view: this.#view,
+        unit,
+        active: model.active,
+        selected: model.selected,
+        hovered: this.#hovered,
+        rubber: model.rubber,
+        cursor: model.cursor,
+      });
+    }
+    this.element.dataset["mask"] = mask;
   }
 
-  /** @returns {{status: string, alarm: boolean}} */
+  /** The line below the picture. */
   #status() {
-    if (this.#error) return { status: this.#error, alarm: true };
-    const outside = this.#image ? countOutside(this.#model.state, this.#model.size) : 0;
-    if (outside) return { status: `${outside} outside the image: move or delete`, alarm: true };
-    if (!this.#image) return { status: "", alarm: false };
-    if (!this.#pointer || !this.#inside(this.#pointer)) return { status: HELP, alarm: false };
+    if (!this.#pictures.image) return "";
+    if (!this.#pointer || !this.#inside(this.#pointer)) return this.#running ? "Running …" : HELP;
     const { width, height } = this.#model.size;
     const { x, y } = pixelAt(toImage(this.#view, this.#pointer), this.#model.size);
-    const percent = Math.round(this.#view.scale * 100);
-    return { status: `${x}, ${y} of ${width} x ${height}, ${percent} %`, alarm: false };
+    return `${x}, ${y} of ${width} x ${height}, ${Math.round(this.#view.scale * 100)} %`;
   }
 
-  /** The canvas, cleared, as sharp as the screen and the graph's zoom need. */
-  #context() {
-    const { width, height } = this.#area;
-    const zoom = this.#canvas.getBoundingClientRect().width / Math.max(1, width);
-    const ratio = Math.min(3, (window.devicePixelRatio || 1) * Math.max(1, zoom));
-    const wanted = [Math.round(width * ratio), Math.round(height * ratio)];
-    const [w, h] = /** @type {[number, number]} */ (wanted);
-    if (this.#canvas.width !== w || this.#canvas.height !== h) {
-      this.#canvas.width = w;
-      this.#canvas.height = h;
-    }
-    const ctx = this.#canvas.getContext("2d");
-    ctx?.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ctx?.clearRect(0, 0, width, height);
-    return ctx;
+  /** Canvas pixels to one of the widget: as many as the screen and the graph's zoom show. */
+  #sharpness() {
+    return Math.min(3, (window.devicePixelRatio || 1) * Math.max(1, this.#input.zoom));
   }
 }

@@ -17,6 +17,7 @@
  * @property {boolean} exclude  Alt, Ctrl or Cmd held
  * @property {boolean} fresh  Shift held
  * @property {boolean} space  Space held
+ * @property {number} unit  pixels of the widget to one of the screen
  *
  * @typedef {object} Meaning
  * @property {(at: Position, intent: Intent) => void} click
@@ -53,9 +54,8 @@ export class Gestures {
     this.#after = after;
   }
 
-  /** Whether a gesture is under way. */
-  get busy() {
-    return this.#phase !== "idle";
+  get phase() {
+    return this.#phase;
   }
 
   /** @param {Press} press */
@@ -131,7 +131,7 @@ export class Gestures {
   /** @param {Position} at */
   #movedFar(at) {
     const press = /** @type {Press} */ (this.#press);
-    const slop = press.type === "touch" ? SLOP.touch : SLOP.mouse;
+    const slop = press.unit * (press.type === "touch" ? SLOP.touch : SLOP.mouse);
     return Math.hypot(at.x - press.at.x, at.y - press.at.y) > slop;
   }
 

@@ -100,6 +100,21 @@ function onOutline(box, view, at, reach) {
 }
 
 /**
+ * The mouse's shape over what it would act on.
+ *
+ * @param {Hit | null} found  what is under it
+ * @param {boolean} inside  whether it is over the image
+ * @returns {string} a CSS cursor
+ */
+export function cursorOver(found, inside) {
+  if (!found) return inside ? "crosshair" : "default";
+  if (found.item.kind === "point") return "pointer";
+  if (!found.handle) return "move";
+  if (found.handle.length === 1) return "ns".includes(found.handle) ? "ns-resize" : "ew-resize";
+  return found.handle === "nw" || found.handle === "se" ? "nwse-resize" : "nesw-resize";
+}
+
+/**
  * The eight handles of a box and where they lie on the image, corners first.
  *
  * @param {Box} box

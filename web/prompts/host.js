@@ -4,7 +4,7 @@
  *
  * @typedef {import("/scripts/app.js").GraphNode} GraphNode
  * @typedef {import("/scripts/app.js").Graph} Graph
- * @typedef {import("./editor.js").Picture} Picture
+ * @typedef {import("./pictures.js").Picture} Picture
  *
  * @typedef {{filename: string, subfolder: string, type: string}} File
  * @typedef {object} Preview  what the node puts under `UI_KEY`, one an execution
@@ -13,6 +13,7 @@
  * @property {number} width  of the image, in pixels
  * @property {number} height
  * @property {string} prompts  the editor's text that it was made from
+ * @property {Record<string, unknown>} settings  the node's other inputs that shape the masks
  */
 
 import { api } from "/scripts/api.js";
@@ -20,9 +21,14 @@ import { app } from "/scripts/app.js";
 
 export const UI_KEY = "region_fields_prompts";
 const LOADERS = new Set(["LoadImage", "LoadImageOutput"]);
+const REFUSED = "ComfyUI did not accept the workflow; its own message says why.";
 /** Muted and bypassed nodes don't run. */
 const MODE_NEVER = 2;
 const MODE_BYPASS = 4;
+/** Where links inside a subgraph come from that enter it. */
+const SUBGRAPH_INPUTS = -10;
+/** `queuePrompt`'s number for the front of the queue: a click need not wait for queued images. */
+const FRONT = -1;
 
 function rootGraph() {
   return app.rootGraph ?? app.graph;
@@ -57,10 +63,10 @@ export async function runAlone(node, quiet) {
   const id = executionId(node);
   if (id === null) return "This node is in no workflow.";
   if (node.mode === MODE_NEVER || node.mode === MODE_BYPASS) return "This node is switched off.";
-  if (!quiet) return (await app.queuePrompt(0, 1, [id])) ? "" : "The server refused the workflow.";
+  if (!quiet) return (await app.queuePrompt(0, 1, [id])) ? "" : REFUSED;
   try {
     const targets = { partialExecutionTargets: [id] };
-    const reply = await api.queuePrompt(0, await app.graphToPrompt(), targets);
+    const reply = await api.queuePrompt(FRONT, await app.graphToPrompt(), targets);
     return refusal(reply);
   } catch (error) {
     return refusal(/** @type {any} */ (error)?.response) || String(error);
@@ -103,20 +109,66 @@ export function loadedPicture(node, input) {
 }
 
 /**
- * The node at the other end of an input, behind any reroutes.
+ * @param {GraphNode} node
+ * @param {string} input
+ * @returns {boolean} whether something is connected to an input
+ */
+export function isConnected(node, input) {
+  return (node.inputs.find(({ name }) => name === input)?.link ?? null) !== null;
+}
+
+/**
+ * Whether a result was made with other settings than the node's widgets show now. Inputs that come
+ * over a link are left out: their value isn't known here.
+ *
+ * @param {GraphNode} node
+ * @param {Record<string, unknown> | undefined} settings
+ */
+export function isOutdated(node, settings) {
+  return Object.entries(settings ?? {}).some(([name, value]) => {
+    const widget = node.widgets?.find((one) => one.name === name);
+    return widget && !isConnected(node, name) && widget.value !== value;
+  });
+}
+
+/**
+ * The node at the other end of an input, behind any reroutes and out of any subgraphs.
  *
  * @param {GraphNode} node
  * @param {string} input
  * @returns {GraphNode | null}
  */
 function origin(node, input) {
-  const { graph } = node;
+  let { graph } = node;
   let id = node.inputs.find(({ name }) => name === input)?.link ?? null;
   while (graph && id !== null) {
     const link = graph.getLink?.(id) ?? /** @type {any} */ (graph.links)[id];
-    const source = link ? graph.getNodeById(link.origin_id) : null;
+    if (!link) return null;
+    if (link.origin_id === SUBGRAPH_INPUTS) {
+      const outer = holderOf(graph);
+      id = outer?.inputs[link.origin_slot]?.link ?? null;
+      graph = outer?.graph ?? null;
+      continue;
+    }
+    const source = graph.getNodeById(link.origin_id);
     if (source?.type !== "Reroute") return source ?? null;
     id = source.inputs[0]?.link ?? null;
+  }
+  return null;
+}
+
+/**
+ * The node that a subgraph is the inside of; of several, the first.
+ *
+ * @param {Graph} subgraph
+ * @param {Graph} [within]
+ * @returns {GraphNode | null}
+ */
+function holderOf(subgraph, within = rootGraph()) {
+  for (const outer of within?.nodes ?? []) {
+    if (!outer.subgraph) continue;
+    const found = outer.subgraph === subgraph ? outer : holderOf(subgraph, outer.subgraph);
+    if (found) return found;
   }
   return null;
 }

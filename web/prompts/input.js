@@ -4,11 +4,13 @@
  *
  * @typedef {import("./view.js").Position} Position
  *
+ * @typedef {"" | "grab" | "grabbing"} Grip  whether the pointer pans, or would
+ *
  * @typedef {object} Receiver
  * @property {import("./gestures.js").Meaning} meaning
  * @property {(order: import("./keys.js").Order) => void} order
  * @property {(factor: number, at: Position) => boolean} wheel  false leaves the wheel to the page
- * @property {(at: Position | null) => void} pointer  where the pointer is; null when it left
+ * @property {(at: Position | null, grip: Grip) => void} pointer  where it is; null when it left
  * @property {() => void} done  after every event
  * @property {() => boolean} ready  whether there is an image to work on
  */
@@ -27,6 +29,8 @@ export class Input {
   #receiver;
   #gestures;
   #space = false;
+  /** @type {Position | null} */
+  #last = null;
 
   /**
    * @param {HTMLElement} root  of the editor
@@ -65,7 +69,8 @@ export class Input {
       });
     }
     this.#canvas.addEventListener("pointerleave", () => {
-      this.#receiver.pointer(null);
+      this.#last = null;
+      this.#receiver.pointer(null, "");
       this.#receiver.done();
     });
     for (const name of ["contextmenu", "dblclick", "auxclick"]) {
@@ -108,12 +113,26 @@ export class Input {
     const at = this.#at(event);
     if (event.type === "pointerdown") this.#down(event);
     if (event.type === "pointermove") {
-      this.#receiver.pointer(at);
       this.#gestures.move(event.pointerId, at);
     }
     if (event.type === "pointerup") this.#gestures.up(event.pointerId, at);
     if (event.type === "pointercancel") this.#gestures.cancel();
+    this.#last = at;
+    this.#point();
+  }
+
+  /** Tell where the pointer is and what it would do there. */
+  #point() {
+    const { phase } = this.#gestures;
+    const pans = phase === "panning" || phase === "pinching";
+    this.#receiver.pointer(this.#last, pans ? "grabbing" : this.#space ? "grab" : "");
     this.#receiver.done();
+  }
+
+  /** Pixels of the screen to one of the widget: how far the graph is zoomed. */
+  get zoom() {
+    const { width } = this.#canvas.getBoundingClientRect();
+    return width && this.#canvas.offsetWidth ? width / this.#canvas.offsetWidth : 1;
   }
 
   /**
@@ -143,6 +162,7 @@ export class Input {
       exclude: event.altKey || event.ctrlKey || event.metaKey,
       fresh: event.shiftKey,
       space: this.#space,
+      unit: 1 / this.zoom,
     });
   }
 
@@ -169,12 +189,14 @@ export class Input {
     event.preventDefault();
     event.stopPropagation();
     if (order && this.#receiver.ready()) this.#receiver.order(order);
-    this.#receiver.done();
+    this.#point();
   }
 
   /** @param {KeyboardEvent} event */
   #keyUp(event) {
-    if (event.key === " ") this.#space = false;
+    if (event.key !== " ") return;
+    this.#space = false;
+    this.#point();
   }
 }
 

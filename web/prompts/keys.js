@@ -3,7 +3,7 @@
  *
  * @typedef {"undo" | "redo" | "delete" | "clear" | "fit" | "zoomIn" | "zoomOut" | "deselect"
  *   | "include" | "exclude" | "newObject" | "nextItem" | "previousItem" | "live" | "run"
- *   | "mode" | "mask"} Command
+ *   | "mode" | "clickIncludes" | "clickExcludes" | "mask" | "dropOutside"} Command
  * @typedef {{command: Command} | {object: number} | {nudge: [number, number]}} Order
  *
  * @typedef {object} Key

@@ -18,6 +18,7 @@ import {
   addPoint,
   boxBetween,
   clamp,
+  dropOutside,
   moveItem,
   pixelAt,
   read,
@@ -243,6 +244,11 @@ export class Model {
       ? removeItem(this.state, this.selected)
       : removeObject(this.state, this.active);
     this.#commit(next, this.active);
+  }
+
+  /** Remove what lies outside the image. */
+  dropOutside() {
+    this.#commit(dropOutside(this.state, this.size), this.active);
   }
 
   clear() {

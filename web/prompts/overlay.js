@@ -1,53 +1,85 @@
 /**
- * The mask that the node sends, tinted. It comes as a grey image whose values are object numbers:
- * 0 nothing, 1 the first object, and so on.
+ * The mask that the node sends, ready to draw. It comes as a grey image whose values are object
+ * numbers: 0 nothing, 1 the first object, and so on.
+ *
+ * @typedef {object} Overlay
+ * @property {HTMLCanvasElement} fill  translucent, one pixel a label
+ * @property {[string, Path2D][]} outlines  a colour and its lines, in pixels of `fill`
  */
 
 import { colourOf } from "./paint.js";
 
-const INSIDE = 110;
-const EDGE = 255;
+const INSIDE = 100;
 
 /**
- * Give every object its colour, translucent inside and opaque along its edge.
+ * Give every object its colour, translucent.
  *
  * @param {ImageData} labels  object numbers in the red channel; changed in place
  * @returns {ImageData}
  */
 export function tint(labels) {
-  const { data, width, height } = labels;
-  const numbers = new Uint8Array(width * height);
-  for (let i = 0; i < numbers.length; i += 1) numbers[i] = data[4 * i] ?? 0;
+  const { data } = labels;
   const colours = Array.from({ length: 256 }, (_, value) => rgb(colourOf(Math.max(0, value - 1))));
-  for (let y = 0, i = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1, i += 1) {
-      const value = /** @type {number} */ (numbers[i]);
-      const [red, green, blue] = /** @type {[number, number, number]} */ (colours[value]);
-      data[4 * i] = red;
-      data[4 * i + 1] = green;
-      data[4 * i + 2] = blue;
-      data[4 * i + 3] = value === 0 ? 0 : onEdge(numbers, i, x, y, width, height) ? EDGE : INSIDE;
-    }
+  for (let i = 0; i < data.length; i += 4) {
+    const value = /** @type {number} */ (data[i]);
+    const [red, green, blue] = /** @type {[number, number, number]} */ (colours[value]);
+    data[i] = red;
+    data[i + 1] = green;
+    data[i + 2] = blue;
+    data[i + 3] = value === 0 ? 0 : INSIDE;
   }
   return labels;
 }
 
 /**
- * @param {Uint8Array} numbers
- * @param {number} i
- * @param {number} x
- * @param {number} y
- * @param {number} width
- * @param {number} height
+ * The borders between objects and around them, along the pixels' edges; where two objects meet,
+ * the line is the higher number's. The image's own border is none.
+ *
+ * @param {ImageData} labels  object numbers in the red channel
+ * @returns {Map<number, number[]>} for each number its lines: x0, y0, x1, y1 and so on, in pixels
  */
-function onEdge(numbers, i, x, y, width, height) {
-  const value = numbers[i];
-  return (
-    (x > 0 && numbers[i - 1] !== value) ||
-    (x < width - 1 && numbers[i + 1] !== value) ||
-    (y > 0 && numbers[i - width] !== value) ||
-    (y < height - 1 && numbers[i + width] !== value)
-  );
+export function outline({ data, width, height }) {
+  /** @type {Map<number, number[]>} */
+  const lines = new Map();
+  const add = (/** @type {number} */ owner, /** @type {number[]} */ ...line) => {
+    const held = lines.get(owner);
+    if (held) held.push(...line);
+    else lines.set(owner, line);
+  };
+  const sides = new Uint8Array(width);
+  const since = new Int32Array(width);
+  for (let y = 0, i = 0; y < height; y += 1) {
+    let top = 0;
+    let from = 0;
+    for (let x = 0; x < width; x += 1, i += 4) {
+      const here = /** @type {number} */ (data[i]);
+      const above = y ? border(here, data[i - 4 * width]) : 0;
+      if (above !== top) {
+        if (top) add(top, from, y, x, y);
+        top = above;
+        from = x;
+      }
+      const side = x ? border(here, data[i - 4]) : 0;
+      const before = /** @type {number} */ (sides[x]);
+      if (side !== before) {
+        if (before) add(before, x, /** @type {number} */ (since[x]), x, y);
+        sides[x] = side;
+        since[x] = y;
+      }
+    }
+    if (top) add(top, from, y, width, y);
+  }
+  sides.forEach((side, x) => side && add(side, x, /** @type {number} */ (since[x]), x, height));
+  return lines;
+}
+
+/**
+ * @param {number} a
+ * @param {number | undefined} b  the number beside it
+ * @returns {number} whose line runs between them; 0 for none
+ */
+function border(a, b) {
+  return a === b ? 0 : Math.max(a, b ?? 0);
 }
 
 /**
@@ -60,18 +92,36 @@ function rgb(colour) {
 }
 
 /**
- * @param {HTMLImageElement} image  the label image, loaded
- * @returns {HTMLCanvasElement}
+ * @param {string} url  of the label image
+ * @returns {Promise<Overlay>}
  */
-export function tinted(image) {
-  const canvas = document.createElement("canvas");
-  canvas.width = image.naturalWidth;
-  canvas.height = image.naturalHeight;
-  const ctx = canvas.getContext("2d", { willReadFrequently: true });
+export async function loadOverlay(url) {
+  const image = await loadImage(url);
+  const fill = document.createElement("canvas");
+  fill.width = image.naturalWidth;
+  fill.height = image.naturalHeight;
+  const ctx = fill.getContext("2d", { willReadFrequently: true });
   if (!ctx) throw new Error("no 2D canvas");
   ctx.drawImage(image, 0, 0);
-  ctx.putImageData(tint(ctx.getImageData(0, 0, canvas.width, canvas.height)), 0, 0);
-  return canvas;
+  const labels = ctx.getImageData(0, 0, fill.width, fill.height);
+  const outlines = [...outline(labels)].map(
+    ([number, lines]) => /** @type {[string, Path2D]} */ ([colourOf(number - 1), path(lines)]),
+  );
+  ctx.putImageData(tint(labels), 0, 0);
+  return { fill, outlines };
+}
+
+/**
+ * @param {number[]} lines
+ * @returns {Path2D}
+ */
+function path(lines) {
+  const made = new Path2D();
+  for (let i = 0; i < lines.length; i += 4) {
+    made.moveTo(Number(lines[i]), Number(lines[i + 1]));
+    made.lineTo(Number(lines[i + 2]), Number(lines[i + 3]));
+  }
+  return made;
 }
 
 /**

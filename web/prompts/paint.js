@@ -1,22 +1,19 @@
 /**
- * Draws the editor: the image, the mask over it, boxes and points.
+ * Draws the prompts: boxes, points, names, the keyboard's cursor.
  *
  * @typedef {import("./state.js").State} State
  * @typedef {import("./state.js").PromptObject} PromptObject
  * @typedef {import("./state.js").Item} Item
- * @typedef {import("./state.js").Size} Size
  * @typedef {import("./view.js").View} View
  * @typedef {import("./view.js").Position} Position
  *
  * @typedef {object} Scene
  * @property {State} state
  * @property {View} view
- * @property {Size} size  of the image, in pixels
- * @property {CanvasImageSource | null} picture  drawn over the whole image
- * @property {CanvasImageSource | null} overlay  the tinted mask, likewise
- * @property {boolean} dim  the overlay belongs to earlier prompts
+ * @property {number} unit  how much larger than usual everything is, where the graph is small
  * @property {number} active
  * @property {Item | null} selected
+ * @property {Item | null} hovered
  * @property {import("./state.js").Box | null} rubber  a box being dragged
  * @property {{x: number, y: number} | null} cursor  the keyboard's pixel
  */
@@ -39,6 +36,8 @@ export const COLOURS = [
 const HALO = "rgba(0, 0, 0, 0.65)";
 const POINT_RADIUS = 6.5;
 const HANDLE = 3.5;
+/** Where the graph is so small that everything is drawn larger than this, names would cover it. */
+const ROOM_FOR_NAMES = 1.5;
 
 /**
  * @param {number} index
@@ -55,28 +54,13 @@ export function colourOf(index) {
  * @param {Scene} scene
  */
 export function paint(ctx, scene) {
-  paintImage(ctx, scene);
   const order = scene.state.objects.map((_, i) => i).filter((i) => i !== scene.active);
   for (const index of [...order, scene.active]) {
     const object = scene.state.objects[index];
     if (object) paintObject(ctx, scene, object, index);
   }
-  if (scene.rubber) paintBox(ctx, scene.view, scene.rubber, colourOf(scene.active), true);
-  if (scene.cursor) paintCursor(ctx, scene.view, scene.cursor);
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {Scene} scene
- */
-function paintImage(ctx, { view, size, picture, overlay, dim }) {
-  const [width, height] = [size.width * view.scale, size.height * view.scale];
-  ctx.imageSmoothingEnabled = view.scale < 4;
-  if (picture) ctx.drawImage(picture, view.x, view.y, width, height);
-  if (!overlay) return;
-  ctx.globalAlpha = dim ? 0.45 : 1;
-  ctx.drawImage(overlay, view.x, view.y, width, height);
-  ctx.globalAlpha = 1;
+  if (scene.rubber) paintBox(ctx, scene, scene.rubber, colourOf(scene.active), true);
+  if (scene.cursor) paintCursor(ctx, scene, scene.cursor);
 }
 
 /**
@@ -86,29 +70,31 @@ function paintImage(ctx, { view, size, picture, overlay, dim }) {
  * @param {number} index
  */
 function paintObject(ctx, scene, object, index) {
-  const { view, active, selected } = scene;
+  const { view, active, selected, hovered } = scene;
   const colour = colourOf(index);
-  ctx.globalAlpha = index === active ? 1 : 0.75;
+  ctx.globalAlpha = index === active ? 1 : 0.85;
   if (object.box) {
-    paintBox(ctx, view, object.box, colour, false);
-    if (index === active) paintHandles(ctx, view, object.box, isSelected(selected, index, -1));
-    paintName(ctx, view, object, colour);
+    const lit = isItem(selected, index, -1) || isItem(hovered, index, -1);
+    paintBox(ctx, scene, object.box, colour, false);
+    if (index === active || lit) paintHandles(ctx, scene, object.box, lit);
   }
   object.points.forEach((point, i) => {
+    const size = scene.unit * (isItem(hovered, index, i) ? 1.25 : 1);
     const at = toScreen(view, centre(point));
-    paintPoint(ctx, at, point.label, colour, isSelected(selected, index, i));
+    paintPoint(ctx, at, point.label, colour, isItem(selected, index, i), size);
   });
+  paintName(ctx, scene, object, colour);
   ctx.globalAlpha = 1;
 }
 
 /**
- * @param {Item | null} selected
+ * @param {Item | null} item
  * @param {number} object
  * @param {number} index  of a point, or -1 for the box
  */
-function isSelected(selected, object, index) {
-  if (selected?.object !== object) return false;
-  return selected.kind === "point" ? selected.index === index : index === -1;
+function isItem(item, object, index) {
+  if (item?.object !== object) return false;
+  return item.kind === "point" ? item.index === index : index === -1;
 }
 
 /**
@@ -117,24 +103,28 @@ function isSelected(selected, object, index) {
  * @param {0 | 1} label
  * @param {string} colour
  * @param {boolean} selected
+ * @param {number} size  1 as usual
  */
-function paintPoint(ctx, at, label, colour, selected) {
-  disc(ctx, at, POINT_RADIUS + (selected ? 4 : 2), selected ? "#fff" : HALO);
-  if (selected) disc(ctx, at, POINT_RADIUS + 1.5, "#000");
-  disc(ctx, at, POINT_RADIUS, label ? colour : "#fff");
-  if (!label) disc(ctx, at, POINT_RADIUS - 1.8, "#111");
-  const arm = label ? POINT_RADIUS * 0.55 : POINT_RADIUS * 0.45;
-  ctx.strokeStyle = "#fff";
-  ctx.lineWidth = 1.8;
-  ctx.beginPath();
-  ctx.moveTo(at.x - arm, at.y);
-  ctx.lineTo(at.x + arm, at.y);
-  if (label) {
-    ctx.moveTo(at.x, at.y - arm);
-    ctx.lineTo(at.x, at.y + arm);
+function paintPoint(ctx, at, label, colour, selected, size) {
+  const radius = POINT_RADIUS * size;
+  disc(ctx, at, radius + (selected ? 4 : 2) * size, selected ? "#fff" : HALO);
+  if (selected) disc(ctx, at, radius + 1.5 * size, "#000");
+  disc(ctx, at, radius, label ? colour : "#fff");
+  if (!label) disc(ctx, at, radius - 1.8 * size, "#111");
+  const arm = radius * (label ? 0.55 : 0.45);
+  for (const [width, dark] of /** @type {[number, boolean][]} */ ([[3.4, true], [1.8, false]])) {
+    ctx.strokeStyle = dark ? HALO : "#fff";
+    ctx.lineWidth = width * size;
+    ctx.beginPath();
+    ctx.moveTo(at.x - arm, at.y);
+    ctx.lineTo(at.x + arm, at.y);
+    if (label) {
+      ctx.moveTo(at.x, at.y - arm);
+      ctx.lineTo(at.x, at.y + arm);
+    }
+    ctx.stroke();
   }
-  ctx.stroke();
-  if (!label) ring(ctx, at, POINT_RADIUS, colour);
+  if (!label) ring(ctx, at, radius, colour, 2 * size);
 }
 
 /**
@@ -155,10 +145,11 @@ function disc(ctx, at, radius, colour) {
  * @param {Position} at
  * @param {number} radius
  * @param {string} colour
+ * @param {number} width
  */
-function ring(ctx, at, radius, colour) {
+function ring(ctx, at, radius, colour, width) {
   ctx.strokeStyle = colour;
-  ctx.lineWidth = 2;
+  ctx.lineWidth = width;
   ctx.beginPath();
   ctx.arc(at.x, at.y, radius, 0, 2 * Math.PI);
   ctx.stroke();
@@ -166,74 +157,81 @@ function ring(ctx, at, radius, colour) {
 
 /**
  * @param {CanvasRenderingContext2D} ctx
- * @param {View} view
+ * @param {Scene} scene
  * @param {import("./state.js").Box} box
  * @param {string} colour
  * @param {boolean} dashed
  */
-function paintBox(ctx, view, box, colour, dashed) {
+function paintBox(ctx, { view, unit }, box, colour, dashed) {
   const { x, y } = toScreen(view, box);
   const [width, height] = [box.width * view.scale, box.height * view.scale];
-  ctx.lineWidth = 4;
+  ctx.lineWidth = 4 * unit;
   ctx.strokeStyle = HALO;
   ctx.strokeRect(x, y, width, height);
-  ctx.lineWidth = 2;
+  ctx.lineWidth = 2 * unit;
   ctx.strokeStyle = colour;
-  ctx.setLineDash(dashed ? [6, 4] : []);
+  ctx.setLineDash(dashed ? [6 * unit, 4 * unit] : []);
   ctx.strokeRect(x, y, width, height);
   ctx.setLineDash([]);
 }
 
 /**
  * @param {CanvasRenderingContext2D} ctx
- * @param {View} view
+ * @param {Scene} scene
  * @param {import("./state.js").Box} box
- * @param {boolean} selected
+ * @param {boolean} lit
  */
-function paintHandles(ctx, view, box, selected) {
+function paintHandles(ctx, { view, unit }, box, lit) {
+  const half = HANDLE * unit;
   for (const [, place] of handles(box)) {
     const { x, y } = toScreen(view, place);
     ctx.fillStyle = HALO;
-    ctx.fillRect(x - HANDLE - 1, y - HANDLE - 1, 2 * HANDLE + 2, 2 * HANDLE + 2);
-    ctx.fillStyle = selected ? "#ffe27a" : "#fff";
-    ctx.fillRect(x - HANDLE, y - HANDLE, 2 * HANDLE, 2 * HANDLE);
+    ctx.fillRect(x - half - unit, y - half - unit, 2 * (half + unit), 2 * (half + unit));
+    ctx.fillStyle = lit ? "#ffe27a" : "#fff";
+    ctx.fillRect(x - half, y - half, 2 * half, 2 * half);
   }
 }
 
 /**
+ * The object's name above its box, or beside its first point; on the picture where there is no
+ * room above.
+ *
  * @param {CanvasRenderingContext2D} ctx
- * @param {View} view
+ * @param {Scene} scene
  * @param {PromptObject} object
  * @param {string} colour
  */
-function paintName(ctx, view, object, colour) {
-  if (!object.name || !object.box) return;
-  const { x, y } = toScreen(view, object.box);
-  ctx.font = "12px sans-serif";
-  const width = ctx.measureText(object.name).width + 8;
+function paintName(ctx, { view, unit }, { name, box, points }, colour) {
+  const first = points[0];
+  const place = box ?? (first && centre(first));
+  if (!name || !place || unit > ROOM_FOR_NAMES) return;
+  const { x, y } = toScreen(view, place);
+  const height = 16 * unit;
+  ctx.font = `${12 * unit}px sans-serif`;
+  const width = ctx.measureText(name).width + 8 * unit;
+  const left = box ? x - unit : x + 12 * unit;
+  const above = box ? y - height - unit : y - height / 2;
+  const top = above < 0 ? Math.max(0, y) + unit : above;
   ctx.fillStyle = colour;
-  ctx.fillRect(x - 1, y - 17, width, 16);
+  ctx.fillRect(left, top, width, height);
   ctx.fillStyle = "#000";
-  ctx.fillText(object.name, x + 3, y - 5);
+  ctx.fillText(name, left + 4 * unit, top + height - 4 * unit);
 }
 
 /**
  * @param {CanvasRenderingContext2D} ctx
- * @param {View} view
+ * @param {Scene} scene
  * @param {{x: number, y: number}} pixel
  */
-function paintCursor(ctx, view, pixel) {
+function paintCursor(ctx, { view, unit }, pixel) {
   const { x, y } = toScreen(view, centre(pixel));
-  for (const [width, colour] of /** @type {[number, string][]} */ ([
-    [4, HALO],
-    [1.5, "#fff"],
-  ])) {
-    ctx.lineWidth = width;
+  for (const [width, colour] of /** @type {[number, string][]} */ ([[4, HALO], [1.5, "#fff"]])) {
+    ctx.lineWidth = width * unit;
     ctx.strokeStyle = colour;
     ctx.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      ctx.moveTo(x + 4 * Number(dx), y + 4 * Number(dy));
-      ctx.lineTo(x + 14 * Number(dx), y + 14 * Number(dy));
+    for (const [dx, dy] of /** @type {[number, number][]} */ ([[1, 0], [-1, 0], [0, 1], [0, -1]])) {
+      ctx.moveTo(x + 4 * unit * dx, y + 4 * unit * dy);
+      ctx.lineTo(x + 14 * unit * dx, y + 14 * unit * dy);
     }
     ctx.stroke();
   }

@@ -242,7 +242,7 @@ export function resizeBox(box, handle, dx, dy, size) {
 }
 
 /**
- * The items that lie outside an image, so that the editor can say so before the node does.
+ * The items that lie wholly outside an image, so that the editor can say so before the node does.
  *
  * @param {State} state
  * @param {Size} size
@@ -251,13 +251,50 @@ export function resizeBox(box, handle, dx, dy, size) {
 export function countOutside(state, size) {
   let count = 0;
   for (const { points, box } of state.objects) {
-    for (const { x, y } of points) {
-      if (x < 0 || y < 0 || x >= size.width || y >= size.height) count += 1;
-    }
-    if (box && (box.x < 0 || box.y < 0 || box.x + box.width > size.width)) count += 1;
-    else if (box && box.y + box.height > size.height) count += 1;
+    count += points.filter((point) => !holds(size, point)).length;
+    if (box && !overlaps(box, size)) count += 1;
   }
   return count;
+}
+
+/**
+ * Without the points that lie outside an image; boxes are cut to it, and go where nothing is left.
+ *
+ * @param {State} state
+ * @param {Size} size
+ * @returns {State}
+ */
+export function dropOutside(state, size) {
+  const objects = state.objects.map(({ points, box, name }) => ({
+    points: points.filter((point) => holds(size, point)),
+    box: box && overlaps(box, size) ? cut(box, size) : null,
+    name,
+  }));
+  return { objects: objects.filter(hasPrompt) };
+}
+
+/**
+ * @param {Size} size
+ * @param {{x: number, y: number}} place
+ */
+export function holds({ width, height }, { x, y }) {
+  return x >= 0 && y >= 0 && x < width && y < height;
+}
+
+/**
+ * @param {Box} box
+ * @param {Size} size
+ */
+function overlaps({ x, y, width, height }, size) {
+  return x < size.width && y < size.height && x + width > 0 && y + height > 0;
+}
+
+/**
+ * @param {Box} box
+ * @param {Size} size
+ */
+function cut({ x, y, width, height }, size) {
+  return boxBetween({ x, y }, { x: x + width, y: y + height }, size);
 }
 
 /**

@@ -1,5 +1,7 @@
 """Soft masks: as wide as asked, above one half exactly where the logits are above zero."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -29,6 +31,24 @@ def width_of(strength: torch.Tensor) -> float:
 @pytest.mark.parametrize("size", [(320, 320), (200, 640)])
 def test_an_edge_is_as_many_pixels_wide_as_asked(feather, slope, size):
     assert width_of(soften(ramp(slope), size, feather)) == pytest.approx(feather, rel=0.06)
+
+
+@pytest.mark.parametrize("feather", [8.0, 24.0, 80.0, 160.0])
+def test_a_feather_wider_than_the_logits_ramp_still_leaves_a_middle_and_an_outside(feather):
+    """As a network's do, these logits level off, here 16 pixels from the edge."""
+    logits = ramp(4.0, 64).clamp(-6, 6)
+    strength = soften(logits, (640, 640), feather)
+    assert width_of(strength) == pytest.approx(feather, rel=0.06)
+    reach = round(1.2 * feather)
+    assert float(strength[..., : 320 - reach].max()) < 0.02
+    assert float(strength[..., 320 + reach :].min()) > 0.98
+
+
+def test_a_narrow_feather_needs_no_distance_and_follows_the_logits_alone():
+    logits = ramp(4.0, 64).clamp(-6, 6)
+    full = F.interpolate(logits[None], (640, 640), mode="bilinear")[0]
+    gain = 2 * math.log(9) / (10.0 * 0.4)
+    torch.testing.assert_close(soften(logits, (640, 640), 10.0), torch.sigmoid(full * gain))
 
 
 def test_the_feather_is_the_same_for_a_vertical_and_a_horizontal_edge():

@@ -96,6 +96,15 @@ def test_one_mask_holds_for_all_frames_and_as_many_as_frames_one_for_each() -> N
     assert [len(frame) for frame in ask(2, masks=one)] == [1, 0]
 
 
+def test_normalized_coordinates_are_refused_but_whole_pixels_in_the_corner_are_not() -> None:
+    with pytest.raises(InputError, match=r"negative_coords: wanted pixels, .*\[0\.25, 0\.5\]"):
+        ask(1, positive="[]", negative=json.dumps([{"x": 0.25, "y": 0.5}, {"x": 1, "y": 0}]))
+    corner = json.dumps([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
+    assert len(ask(1, positive=corner)[0][0].points) == 2
+    beyond = json.dumps([{"x": 0.5, "y": 0.5}, {"x": 7.25, "y": 3}])
+    assert len(ask(1, positive=beyond)[0][0].points) == 2
+
+
 def test_every_mask_is_an_object_of_a_single_image() -> None:
     assert len(ask(1, masks=torch.ones(3, 4, 4))[0]) == 3
 
