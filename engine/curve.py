@@ -12,7 +12,7 @@ from .ops.checks import InputError
 from .ops.chunks import at_once, new_planes
 from .ops.colour import srgb_to_oklab
 from .ops.curve import Curve, look_up
-from .ops.falloff import FALLOFFS, falloff
+from .ops.falloff import FALLOFFS, check_gamma, rise
 from .ops.fields import as_field, as_images, check_choice, check_number, common_batch, frame
 from .ops.guided import guided_filter
 from .ops.resize import resize_field
@@ -55,6 +55,7 @@ def curve_field(
         raise InputError(f"Field Curve: in_low {in_low} is above in_high {in_high}.")
     for name, value in (("out_low", out_low), ("out_high", out_high)):
         check_number(f"Field Curve: {name}", value, 0, 1)
+    check_gamma(gamma)
     if points is not None and table is not None:
         raise InputError("Field Curve: got points and a table. Give one of them.")
     curve = None if points is None else Curve(points, interpolation)
@@ -63,7 +64,7 @@ def curve_field(
     flat = out.view(-1)
     for start, part in _pieces(strengths):
         t = _levels(part, in_low, in_high)
-        t = t if gamma == 1 else falloff(t, "linear", gamma)
+        t = t if gamma == 1 else t.pow_(gamma)
         t = t if preset == "none" else _preset(t, preset)
         t = t if curve is None else curve(t)
         t = t if samples is None else look_up(t, samples)
@@ -152,8 +153,8 @@ def _preset(t: Tensor, preset: str) -> Tensor:
     if preset == "ease_out":
         return 1 - (1 - t).square()
     if preset in ("tent", "bell"):
-        return falloff(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
-    return falloff(t, preset)
+        return rise(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
+    return rise(t, preset)
 
 
 def _samples(table: Tensor | Sequence[float]) -> Tensor:

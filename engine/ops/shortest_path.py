@@ -30,8 +30,8 @@ def geodesic_distance(sources: Tensor, cost: Tensor) -> Tensor:
     """Cost of the cheapest path from every pixel to a source.
 
     sources: bool (B, H, W). cost: float (B, H, W), positive, per pixel of way. One of either goes
-    with any number of the other. A step
-    to one of the 8 neighbours costs its length (1 or sqrt 2) times the mean cost of the two pixels.
+    with any number of the other. A step to one of the 8 neighbours costs its length (1 or sqrt 2)
+    times the mean cost of the two pixels.
     Returns float32 (B, H, W): 0 at sources, inf in a frame without any. With cost 1 everywhere it
     is the octile distance, at most 8.3 % above the Euclidean. Inputs are not modified.
     """
