@@ -61,7 +61,7 @@ def check_gamma(gamma: float) -> float:
 
 
 def rise(t: Tensor, kind: str) -> Tensor:
-    """`falloff` for t in [0, 1] and a known kind; rounding may leave [0, 1]. Linear is `t` itself."""
+    """`falloff` for t in [0, 1] and a known kind, but for rounding. Linear is `t` itself."""
     if kind == "linear":
         return t
     if kind == "smoothstep":
