@@ -50,7 +50,7 @@ def picture(size: tuple[int, int], device: str) -> Tensor:
     noise = torch.rand((1, 3, 18, 32), generator=generator)
     smooth = torch.nn.functional.interpolate(noise, size=size, mode="bilinear")[0]
     grain = torch.rand((1, *size, 3), generator=generator) * 0.05
-    return (smooth.movedim(0, -1)[None] * 0.95 + grain).to(device)
+    return (smooth.movedim(0, -1)[None] * 0.95 + grain).contiguous().to(device)
 
 
 def apart(ours: Any, theirs: Any) -> float:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .ops.checks import InputError
+from .ops.chunks import at_once, new_planes
 from .ops.colour import srgb_to_oklab
 from .ops.curve import Curve, look_up
-from .ops.falloff import FALLOFFS, falloff
+from .ops.falloff import FALLOFFS, check_gamma, rise
 from .ops.fields import as_field, as_images, check_choice, check_number, common_batch, frame
 from .ops.guided import guided_filter
 from .ops.resize import resize_field
@@ -20,7 +21,7 @@ PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent",
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
 TIME_METHODS = ("gaussian", "median")
-_ELEMENTS_AT_ONCE = 1 << 16
+_IN_CACHE = 1 << 17
 
 
 def curve_field(
@@ -54,22 +55,25 @@ def curve_field(
         raise InputError(f"Field Curve: in_low {in_low} is above in_high {in_high}.")
     for name, value in (("out_low", out_low), ("out_high", out_high)):
         check_number(f"Field Curve: {name}", value, 0, 1)
+    check_gamma(gamma)
     if points is not None and table is not None:
         raise InputError("Field Curve: got points and a table. Give one of them.")
     curve = None if points is None else Curve(points, interpolation)
     samples = None if table is None else _samples(table).to(strengths.device)
-    out = torch.empty_like(strengths, memory_format=torch.contiguous_format)
+    out = new_planes(strengths.shape, strengths.device)
     flat = out.view(-1)
     for start, part in _pieces(strengths):
         t = _levels(part, in_low, in_high)
-        t = t if gamma == 1 else falloff(t, "linear", gamma)
+        t = t if gamma == 1 else t.pow_(gamma)
         t = t if preset == "none" else _preset(t, preset)
         t = t if curve is None else curve(t)
         t = t if samples is None else look_up(t, samples)
         if (out_low, out_high) != (0, 1):
             t = out_low + (out_high - out_low) * t
-        t = t.clamp_(0, 1)
-        flat[start : start + part.numel()] = 1 - t if invert else t
+        here = flat[start : start + part.numel()]
+        torch.clamp(t, 0, 1, out=here)
+        if invert:
+            here.neg_().add_(1)
     return out
 
 
@@ -134,8 +138,9 @@ def smooth_over_time(field: Tensor, *, radius: float = 2.0, method: str = "gauss
 
 def _pieces(strengths: Tensor) -> Iterator[tuple[int, Tensor]]:
     flat = strengths.reshape(-1)
-    for start in range(0, flat.numel(), _ELEMENTS_AT_ONCE):
-        yield start, flat[start : start + _ELEMENTS_AT_ONCE]
+    step = at_once(strengths.device, _IN_CACHE)
+    for start in range(0, flat.numel(), step):
+        yield start, flat[start : start + step]
 
 
 def _levels(part: Tensor, low: float, high: float) -> Tensor:
@@ -148,8 +153,8 @@ def _preset(t: Tensor, preset: str) -> Tensor:
     if preset == "ease_out":
         return 1 - (1 - t).square()
     if preset in ("tent", "bell"):
-        return falloff(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
-    return falloff(t, preset)
+        return rise(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
+    return rise(t, preset)
 
 
 def _samples(table: Tensor | Sequence[float]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from .ops import distance as exact
 from .ops.anchors import as_points, box_mask, distance_to_points, points_mask
 from .ops.checks import InputError
+from .ops.chunks import at_once, new_planes
 from .ops.combine import COMBINE_MODES, combine
 from .ops.depth import farness, fit_to, sky_of
 from .ops.falloff import falloff as shape_ramp
@@ -25,6 +26,7 @@ from .ops.fields import (
     check_choice,
     check_number,
     common_batch,
+    frame,
 )
 from .ops.ramp import ramp, window
 from .ops.resize import resize_field, resize_nearest
@@ -37,6 +39,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
+_IN_CACHE = 1 << 17
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -325,11 +328,16 @@ def combine_fields(
         "Combine Fields", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
     )
     size = max((tuple(batch.shape[-2:]) for batch in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [resize_field(batch, (size[0], size[1])).expand(count, -1, -1) for batch in batches]
-    result = combine(fitted, mode, softness)
-    if amount < 1:
-        result = torch.lerp(fitted[0], result, amount)
-    return 1 - result if invert else result
+    fitted = [resize_field(batch, (size[0], size[1])) for batch in batches]
+    result = new_planes((count, *size), fitted[0].device)
+    rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
+    for i in range(count):
+        for top in range(0, size[0], rows):
+            parts = [frame(batch, i)[top : top + rows] for batch in fitted]
+            mixed = combine(parts, mode, softness)
+            mixed = mixed if amount == 1 else torch.lerp(parts[0], mixed, amount)
+            result[i, top : top + rows] = 1 - mixed if invert else mixed
+    return result
 
 
 def _place(distance: Tensor, side: str, inner: float, outer: float) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .ops.chunks import at_once, new_planes
 from .ops.colour import (
     linear_to_oklab,
     linear_to_srgb,
@@ -18,7 +19,7 @@ from .ops.colour import (
 from .ops.fields import as_field, as_images, check_number, common_batch, frame
 from .ops.resize import resize_field
 
-_PIXELS_AT_ONCE = 1 << 14
+_IN_CACHE = 1 << 13
 
 
 def grade_by_field(
@@ -94,13 +95,13 @@ def change_by_field(
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     count = common_batch(where, {"image": images.shape[0], "field": strengths.shape[0]})
     strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
-    out = torch.empty((count, *images.shape[1:]), dtype=image.dtype, device=image.device)
-    rows = max(1, _PIXELS_AT_ONCE // images.shape[2])
+    out = new_planes((count, *images.shape[1:]), image.device).to(image.dtype)
+    rows = max(1, at_once(image.device, _IN_CACHE) // images.shape[2])
     for i in range(count):
         for y in range(0, images.shape[1], rows):
             part = slice(y, y + rows)
             picture, f = frame(images, i)[part], frame(strengths, i)[part, :, None]
-            changed = change(picture[..., :3].to(torch.float32), f).clamp_(0, 1)
+            changed = change(picture[..., :3].to(torch.float32).contiguous(), f).clamp_(0, 1)
             out[i, part] = picture
             out[i, part, :, :3] = torch.where(f > 0, changed.to(image.dtype), picture[..., :3])
     return out[0] if image.ndim == 3 and count == 1 else out

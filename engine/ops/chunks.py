@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from .checks import InputError
 
 T = TypeVar("T")
+
+_ON_DEVICE = 1 << 24
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
@@ -53,3 +57,23 @@ def _release() -> None:
     """Give cached device memory back, once nothing refers to the failed attempt any more."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def at_once(device: torch.device, in_cache: int) -> int:
+    """How many pixels a chain of pointwise steps takes together.
+
+    On the CPU `in_cache`, so that what one step leaves is still in the cache for the next; on other
+    devices many, because there it is the starting of steps that costs.
+    """
+    return in_cache if device.type == "cpu" else _ON_DEVICE
+
+
+def new_planes(shape: Sequence[int], device: torch.device) -> Tensor:
+    """float32, not initialised.
+
+    On the CPU from numpy, which asks the system for large pages: a page fault for every 4 KiB, as
+    torch's allocator leaves them, costs more than the arithmetic of a field.
+    """
+    if device.type == "cpu":
+        return torch.from_numpy(np.empty(tuple(shape), np.float32))
+    return torch.empty(tuple(shape), device=device)

@@ -22,15 +22,17 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 def srgb_to_linear(srgb: Tensor) -> Tensor:
     """sRGB to linear light (IEC 61966-2-1). Odd below 0, so values outside [0, 1] survive."""
     size = srgb.abs()
-    curve = ((size + 0.055) / 1.055).pow(2.4)
-    return torch.where(size <= 0.04045, size / 12.92, curve).copysign(srgb)
+    joint = 0.04045
+    above = _above(size.clamp(min=joint).add_(0.055).div_(1.055), (joint + 0.055) / 1.055, 2.4)
+    return above.add_(size.clamp_(max=joint), alpha=1 / 12.92).copysign_(srgb)
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """Linear light to sRGB, the inverse of `srgb_to_linear`."""
     size = linear.abs()
-    curve = 1.055 * size.pow(1 / 2.4) - 0.055
-    return torch.where(size <= 0.0031308, size * 12.92, curve).copysign(linear)
+    joint = 0.0031308
+    above = _above(size.clamp(min=joint), joint, 1 / 2.4)
+    return size.clamp_(max=joint).mul_(12.92).add_(above, alpha=1.055).copysign_(linear)
 
 
 def linear_to_oklab(linear: Tensor) -> Tensor:
@@ -39,7 +41,7 @@ def linear_to_oklab(linear: Tensor) -> Tensor:
     Source: Bjorn Ottosson, "A perceptual color space for image processing", 2020.
     """
     cones = _mix(linear, _RGB_TO_LMS)
-    return _mix(cones.abs().pow(1 / 3).copysign(cones), _LMS_TO_LAB)
+    return _mix(_power_(cones.abs(), 1 / 3).copysign_(cones), _LMS_TO_LAB)
 
 
 def oklab_to_linear(lab: Tensor) -> Tensor:
@@ -62,6 +64,22 @@ def oklab_to_srgb(lab: Tensor) -> Tensor:
 def luminance(linear: Tensor) -> Tensor:
     """Luminance (...) of linear sRGB (..., 3), Rec. 709."""
     return _mix(linear, (LUMINANCE,))[..., 0]
+
+
+def _above(base: Tensor, joint: float, exponent: float) -> Tensor:
+    """base ** exponent - joint ** exponent, in place.
+
+    sRGB is a line up to a joint and a power beyond. The sum of the line up to min(v, joint) and of
+    this for max(v, joint) takes less time on a CPU than choosing between the two.
+    """
+    # A full vector, so that it is rounded as the vectors of `base` are, and 0 stays 0.
+    start = _power_(base.new_full((64,), joint), exponent)[0]
+    return _power_(base, exponent).sub_(start)
+
+
+def _power_(base: Tensor, exponent: float) -> Tensor:
+    """base ** exponent in place, for base >= 0; twice as fast as pow on a CPU."""
+    return base.log2_().mul_(exponent).exp2_()
 
 
 def _mix(channels: Tensor, rows: tuple[tuple[float, ...], ...] | list[list[float]]) -> Tensor:

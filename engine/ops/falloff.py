@@ -47,14 +47,21 @@ def falloff(t: Tensor, kind: str, gamma: float = 1.0) -> Tensor:
     """
     if kind not in STEEPEST:
         raise InputError(f"Falloff: wanted one of {', '.join(FALLOFFS)}, got {kind!r}.")
+    check_gamma(gamma)
+    t = t.to(torch.float32).clamp(0, 1)
+    risen = rise(t, kind).clamp_(0, 1)
+    return risen if gamma == 1 else risen.pow_(gamma)
+
+
+def check_gamma(gamma: float) -> float:
+    """`gamma`, if it is a number above 0; else InputError."""
     if not 0 < gamma < math.inf:
         raise InputError(f"Gamma: wanted a number above 0, got {gamma}.")
-    t = t.to(torch.float32).clamp(0, 1)
-    rise = _rise(t, kind).clamp_(0, 1)
-    return rise if gamma == 1 else rise.pow_(gamma)
+    return gamma
 
 
-def _rise(t: Tensor, kind: str) -> Tensor:
+def rise(t: Tensor, kind: str) -> Tensor:
+    """`falloff` for t in [0, 1] and a known kind, but for rounding. Linear is `t` itself."""
     if kind == "linear":
         return t
     if kind == "smoothstep":

@@ -1,15 +1,18 @@
 """Geodesic distance: the cheapest way over a picture in which edges cost extra.
 
-Rows are swept down and up. Inside a row the cheapest way along it is a running minimum of distance
-less the cost so far, so a sweep is a few vector operations per row and any device and batch will
-do. Sweeps repeat, over rows whose neighbour has changed, until nothing does: the result is the
-exact shortest path on the grid of 8 neighbours, as of scikit-image's MCP_Geometric.
+On the CPU a front of pixels moves outwards: of those that wait, all that are within a band of the
+nearest pass their distance on together, a few vector operations for each of the 8 directions. On a
+GPU rows are swept down and up: inside a row the cheapest way along it is a running minimum of
+distance less the cost so far. Both go on until nothing changes, so the result is the exact shortest
+path on the grid of 8 neighbours, as of scikit-image's MCP_Geometric.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,18 +22,65 @@ from .fields import as_images, as_planes, common_batch, frame
 from .geodesic import oklab_planes
 
 _DIAGONAL = math.sqrt(2) / 2
+_DIRECTIONS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+_BAND = 2.0
 
 
 def geodesic_distance(sources: Tensor, cost: Tensor) -> Tensor:
     """Cost of the cheapest path from every pixel to a source.
 
-    sources: bool (B, H, W). cost: float (B, H, W) or (1, H, W), positive, per pixel of way. A step
-    to one of the 8 neighbours costs its length (1 or sqrt 2) times the mean cost of the two pixels.
+    sources: bool (B, H, W). cost: float (B, H, W), positive, per pixel of way. One of either goes
+    with any number of the other. A step to one of the 8 neighbours costs its length (1 or sqrt 2)
+    times the mean cost of the two pixels.
     Returns float32 (B, H, W): 0 at sources, inf in a frame without any. With cost 1 everywhere it
     is the octile distance, at most 8.3 % above the Euclidean. Inputs are not modified.
     """
     if bool((cost <= 0).any()) or not bool(cost.isfinite().all()):
         raise InputError("Geodesic distance: wanted a positive, finite cost everywhere.")
+    count = common_batch("Geodesic distance", {"sources": len(sources), "costs": len(cost)})
+    if sources.is_cuda:
+        return _by_sweeps(sources.expand(count, -1, -1), cost)
+    out = torch.empty((count, *sources.shape[1:]))
+    for i in range(count):
+        found = _by_front(frame(sources, i).numpy(), frame(cost, i).cpu().numpy())
+        out[i] = torch.from_numpy(found)
+    return out
+
+
+def _by_front(sources: Any, cost: Any) -> Any:
+    """`geodesic_distance` of one frame, numpy (H, W), in float64.
+
+    In which order pixels pass their distance on decides how often they do so, not the result: one
+    that hears of a cheaper way waits again. Source: Meyer and Sanders, "Delta-stepping", J. of
+    Algorithms 49 (2003), here with one list in place of buckets.
+    """
+    half = np.pad(cost.astype(np.float64) / 2, 1, constant_values=np.inf)
+    far = np.pad(np.where(sources, 0.0, np.inf), 1, constant_values=np.inf)
+    half, reached, width = half.ravel(), far.ravel(), far.shape[1]
+    band = _BAND * float(np.median(cost))
+    front = np.flatnonzero(reached == 0)
+    waits = np.zeros(reached.size, bool)
+    waits[front] = True
+    while front.size:
+        away = reached[front]
+        ready = away < away.min() + band
+        here, away = front[ready], away[ready]
+        waits[here] = False
+        heard = [front[~ready]]
+        for down, right in _DIRECTIONS:
+            there = here + down * width + right
+            way = (half[there] + half[here]) * math.hypot(down, right) + away
+            nearer = way < reached[there]
+            there = there[nearer]
+            reached[there] = way[nearer]
+            heard.append(there[~waits[there]])
+            waits[there] = True
+        front = np.concatenate(heard)
+    return far[1:-1, 1:-1]
+
+
+def _by_sweeps(sources: Tensor, cost: Tensor) -> Tensor:
+    """`geodesic_distance` in torch alone, for any device."""
     c = cost.to(torch.float64).transpose(0, 1).contiguous()
     d = torch.where(sources, 0.0, torch.inf).to(torch.float64).transpose(0, 1).contiguous()
     along = torch.zeros_like(c)

@@ -28,6 +28,21 @@ def test_field_zero_returns_the_base_bit_for_bit_and_one_the_effect(space, chann
     assert not torch.equal(mixed[:, 6:], base[:, 6:])
 
 
+def test_an_effect_that_is_no_number_stays_where_the_field_is():
+    base, field = torch.rand(1, 4, 6, 3), torch.zeros(1, 4, 6)
+    field[:, :, 3:] = 0.5
+    effect = torch.full_like(base, torch.nan)
+    mixed = composite(base, effect, field)
+    assert torch.equal(mixed[:, :, :3], base[:, :, :3])
+
+
+def test_a_picture_that_lies_plane_by_plane_gives_the_same():
+    base, effect, field = torch.rand(2, 3, 9, 7), torch.rand(2, 3, 9, 7), torch.rand(2, 9, 7)
+    planar = composite(base.movedim(1, -1), effect.movedim(1, -1), field)
+    tidy = composite(base.movedim(1, -1).contiguous(), effect.movedim(1, -1).contiguous(), field)
+    assert torch.equal(planar, tidy)
+
+
 def test_linear_light_mixes_light_and_srgb_mixes_codes():
     black, white = torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1, 3)
     half = torch.full((1, 1, 1), 0.5)

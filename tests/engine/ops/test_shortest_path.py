@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
-from region_fields.engine.ops.shortest_path import contrast_cost, geodesic_distance
+from region_fields.engine.ops.shortest_path import _by_sweeps, contrast_cost, geodesic_distance
 from skimage.graph import MCP_Geometric
 
 
@@ -26,6 +26,24 @@ def test_distance_equals_that_of_scikit_image(seed, roughness):
     sources[0, 3, 5] = True
     wanted = by_skimage(sources[0], cost[0])
     np.testing.assert_allclose(geodesic_distance(sources, cost)[0], wanted, rtol=1e-6)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 999), st.floats(0.5, 3.0))
+def test_the_device_path_equals_the_cpu_path(seed, roughness):
+    generator = torch.Generator().manual_seed(seed)
+    cost = torch.exp(roughness * torch.randn((2, 17, 23), generator=generator))
+    sources = torch.rand((2, 17, 23), generator=generator) < 0.02
+    torch.testing.assert_close(_by_sweeps(sources, cost), geodesic_distance(sources, cost))
+
+
+def test_one_set_of_sources_goes_with_every_cost():
+    sources = torch.zeros(1, 6, 7, dtype=torch.bool)
+    sources[0, 2, 2] = True
+    cost = torch.rand(3, 6, 7) + 0.1
+    both = geodesic_distance(sources, cost)
+    for i in range(3):
+        assert torch.equal(both[i : i + 1], geodesic_distance(sources, cost[i : i + 1]))
 
 
 def test_a_winding_corridor_is_followed_to_its_end():
