@@ -42,16 +42,20 @@ EIGHT = np.ones((3, 3))
 def wavy_discs(count: int, height: int, width: int) -> Regions:
     """Discs with wavy rims, holes and specks, from 1/100 to 1/3 of the height in radius."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    ripple = np.sin(x / 31) + np.sin(y / 17)
-    packed = torch.empty((count, height, (width + 7) // 8), dtype=torch.uint8)
+    packed = torch.zeros((count, height, (width + 7) // 8), dtype=torch.uint8)
     for plane in packed:
         cx, cy = rng.uniform(0, width), rng.uniform(0, height)
         radius = height * rng.uniform(0.01, 0.33)
+        top, left = max(int(cy - 1.3 * radius), 0), max(int(cx - 1.3 * radius), 0) // 8 * 8
+        bottom, right = int(cy + 1.3 * radius) + 1, int(cx + 1.3 * radius) + 1
+        y = np.arange(top, min(bottom, height), dtype=np.float32)[:, None]
+        x = np.arange(left, min(right, width), dtype=np.float32)
+        ripple = np.sin(x / 31) + np.sin(y / 17)
         far = np.hypot(x - cx, y - cy)
         mask = (far + 0.05 * radius * ripple < radius) & (far > 0.1 * radius)
         mask |= (far > 1.1 * radius) & (far < 1.2 * radius) & (ripple > 1.9)
-        plane.copy_(torch.from_numpy(np.packbits(mask, axis=-1)))
+        bits = torch.from_numpy(np.packbits(mask, axis=-1))
+        plane[top : top + len(bits), left // 8 : left // 8 + bits.shape[1]] = bits
     return Regions.from_packed(packed, (height, width), scores=rng.random(count).tolist())
 
 
