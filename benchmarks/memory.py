@@ -4,9 +4,7 @@
 
 Each operation runs in a child of its own, forked when the packed regions stand in memory. Its row
 says how much the child's resident memory rose above what it was before the call, result included,
-and that together with the regions themselves. Operations that give one float32 plane or picture for
-each region can't keep to a bound that does not grow with them; they are marked, and the rows beside
-them say what bounds them.
+and that together with the regions themselves.
 """
 
 from __future__ import annotations
@@ -148,6 +146,7 @@ class Bench:
             "from colours": lambda: label_map.from_colour_map(colours),
             "to boxes": lambda: exchange.to_boxes(r),
             "from boxes": lambda: exchange.from_boxes(boxes, r.size),
+            "crops": lambda: exchange.crop_regions(r, self.image),
             "to layers": lambda: exchange.to_layers(r, self.image),
             "to COCO": lambda: to_coco([r]),
             "from COCO": lambda: from_coco(data),

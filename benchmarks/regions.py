@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from region_fields.engine import Regions, fill_coverage, measure_coverage, select
 from region_fields.engine.edit import fill_holes, grow, remove_specks, split_islands
-from region_fields.engine.filter import remove_duplicates
+from region_fields.engine.filter import filter_regions, remove_duplicates
 from region_fields.engine.ops.geodesic import edge_cost, spread_labels
 from region_fields.engine.ops.labels import paint_labels
+from region_fields.engine.ops.rle import rle_decode, rle_encode
 from region_fields.engine.ops.runs import elongations, finite_means
 from region_fields.engine.selection import Question, rank
 from scipy import ndimage
@@ -41,16 +42,20 @@ EIGHT = np.ones((3, 3))
 def wavy_discs(count: int, height: int, width: int) -> Regions:
     """Discs with wavy rims, holes and specks, from 1/100 to 1/3 of the height in radius."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    ripple = np.sin(x / 31) + np.sin(y / 17)
-    packed = torch.empty((count, height, (width + 7) // 8), dtype=torch.uint8)
+    packed = torch.zeros((count, height, (width + 7) // 8), dtype=torch.uint8)
     for plane in packed:
         cx, cy = rng.uniform(0, width), rng.uniform(0, height)
         radius = height * rng.uniform(0.01, 0.33)
+        top, left = max(int(cy - 1.3 * radius), 0), max(int(cx - 1.3 * radius), 0) // 8 * 8
+        bottom, right = int(cy + 1.3 * radius) + 1, int(cx + 1.3 * radius) + 1
+        y = np.arange(top, min(bottom, height), dtype=np.float32)[:, None]
+        x = np.arange(left, min(right, width), dtype=np.float32)
+        ripple = np.sin(x / 31) + np.sin(y / 17)
         far = np.hypot(x - cx, y - cy)
         mask = (far + 0.05 * radius * ripple < radius) & (far > 0.1 * radius)
         mask |= (far > 1.1 * radius) & (far < 1.2 * radius) & (ripple > 1.9)
-        plane.copy_(torch.from_numpy(np.packbits(mask, axis=-1)))
+        bits = torch.from_numpy(np.packbits(mask, axis=-1))
+        plane[top : top + len(bits), left // 8 : left // 8 + bits.shape[1]] = bits
     return Regions.from_packed(packed, (height, width), scores=rng.random(count).tolist())
 
 
@@ -68,9 +73,12 @@ class Bench:
         self.mask = self.regions.masks[len(self.regions) // 2].numpy()
         self.point = (width // 3, height // 2)
 
-    def masks(self) -> Iterator[np.ndarray]:
-        for plane in self.regions.packed.numpy():
+    def masks(self, regions: Regions | None = None) -> Iterator[np.ndarray]:
+        for plane in (regions or self.regions).packed.numpy():
             yield np.unpackbits(plane, axis=-1, count=self.regions.size[1]).view(bool)
+
+    def every_tenth(self) -> Regions:
+        return self.regions.take(range(0, len(self.regions), 10))
 
     def time(self, call: Callable[[], Any]) -> tuple[float, Any]:
         best, result = float("inf"), None
@@ -170,6 +178,55 @@ def mean_depth(b: Bench) -> None:
     )
 
 
+def border(b: Bench) -> None:
+    def theirs() -> list[int]:
+        kept = []
+        for i, mask in enumerate(b.masks()):
+            touches = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
+            if not touches and mask.sum() >= 5000 and (mask & b.mask).sum() <= 0.5 * mask.sum():
+                kept.append(i)
+        return kept
+
+    plane = torch.from_numpy(b.mask)
+    b.row(
+        "filter by area, border, overlap",
+        lambda: filter_regions(
+            b.regions, min_area=5000, border="drop", mask=plane, max_overlap=0.5
+        ),
+        {"numpy": theirs},
+        lambda one, other: one.equals(b.regions.take(other)),
+    )
+
+
+def run_lengths(b: Bench) -> None:
+    from pycocotools import mask as coco
+
+    few = b.every_tenth()
+
+    def theirs() -> list[Any]:
+        made = []
+        for mask in b.masks(few):
+            rle = coco.encode(np.asfortranarray(mask.view(np.uint8)))
+            assert coco.decode(rle).any()
+            made.append(rle["counts"].decode())
+        return made
+
+    def ours() -> list[Any]:
+        made = []
+        for plane in few.packed:
+            rle = rle_encode(plane, few.size[1])
+            assert rle_decode(rle).any()
+            made.append(rle["counts"])
+        return made
+
+    b.row(
+        "COCO run lengths of every tenth, out and in",
+        ours,
+        {"pycocotools": theirs},
+        lambda one, other: one == other,
+    )
+
+
 def elongation(b: Bench) -> None:
     def theirs() -> Any:
         found = []
@@ -225,22 +282,43 @@ def coverage(b: Bench) -> None:
 
 
 def islands(b: Bench) -> None:
-    rivals = {"scipy": lambda: sum(ndimage.label(mask, EIGHT)[1] for mask in b.masks())}
-    if cv2 is not None:
-        rivals["OpenCV"] = lambda: sum(
-            cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0] - 1
-            for mask in b.masks()
-        )
-    few = b.regions.take(range(0, len(b.regions), 10))
-    whole = b.regions
-    b.regions = few
+    """Every island as packed bits, on both sides."""
+    few = b.every_tenth()
+
+    def apart(labels: Any, boxes: Any) -> list[Any]:
+        made = []
+        for i, (x0, y0, x1, y1) in enumerate(boxes, 1):
+            left = x0 - x0 % 8
+            plane = np.zeros((few.size[0], few.packed.shape[-1]), np.uint8)
+            part = np.packbits(labels[y0:y1, left:x1] == i, axis=-1)
+            plane[y0:y1, left // 8 : left // 8 + part.shape[1]] = part
+            made.append(plane)
+        return made
+
+    def by_scipy() -> int:
+        made = []
+        for mask in b.masks(few):
+            labels, _ = ndimage.label(mask, EIGHT)
+            made += apart(
+                labels,
+                [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)],
+            )
+        return len(made)
+
+    def by_opencv() -> int:
+        made = []
+        for mask in b.masks(few):
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+            made += apart(labels, [(x, y, x + w, y + h) for x, y, w, h, _ in stats[1:].tolist()])
+        return len(made)
+
+    rivals = {"scipy": by_scipy} | ({"OpenCV": by_opencv} if cv2 is not None else {})
     b.row(
         "islands of every tenth",
         lambda: len(split_islands(few)),
         rivals,
         lambda one, other: one == other,
     )
-    b.regions = whole
 
 
 def specks(b: Bench) -> None:
@@ -277,32 +355,45 @@ def specks(b: Bench) -> None:
 
 
 def holes(b: Bench) -> None:
-    def theirs() -> Any:
-        return sorted(int(ndimage.binary_fill_holes(mask, EIGHT).sum()) for mask in b.masks())
+    few = b.every_tenth()
 
+    def by_opencv() -> Any:
+        areas = []
+        for mask in b.masks(few):
+            outside = np.pad(mask.view(np.uint8), 1)
+            cv2.floodFill(outside, None, (0, 0), 2, flags=8)
+            areas.append(int((outside[1:-1, 1:-1] != 2).sum()))
+        return sorted(areas)
+
+    rivals = {
+        "scipy": lambda: sorted(
+            int(ndimage.binary_fill_holes(mask, EIGHT).sum()) for mask in b.masks(few)
+        )
+    } | ({"OpenCV": by_opencv} if cv2 is not None else {})
     b.row(
-        "fill holes",
-        lambda: sorted(fill_holes(b.regions).areas.tolist()),
-        {"scipy": theirs},
+        "fill holes of every tenth",
+        lambda: sorted(fill_holes(few).areas.tolist()),
+        rivals,
         lambda one, other: one == other,
     )
 
 
 def growing(b: Bench) -> None:
+    few = b.every_tenth()
     rivals = {
         "scipy": lambda: sorted(
-            int((ndimage.distance_transform_edt(~mask) <= 9).sum()) for mask in b.masks()
+            int((ndimage.distance_transform_edt(~mask) <= 9).sum()) for mask in b.masks(few)
         )
     }
     if cv2 is not None:
         y, x = np.mgrid[-9:10, -9:10]
         disc = (x**2 + y**2 <= 81).astype(np.uint8)
         rivals["OpenCV"] = lambda: sorted(
-            int(cv2.dilate(mask.view(np.uint8), disc).sum()) for mask in b.masks()
+            int(cv2.dilate(mask.view(np.uint8), disc).sum()) for mask in b.masks(few)
         )
     b.row(
-        "grow by 9 px",
-        lambda: sorted(grow(b.regions, 9).areas.tolist()),
+        "grow every tenth by 9 px",
+        lambda: sorted(grow(few, 9).areas.tolist()),
         rivals,
         lambda one, other: one == other,
     )
@@ -357,6 +448,7 @@ ROWS = [
     nearest_point,
     overlap,
     mean_depth,
+    border,
     elongation,
     duplicates,
     coverage,
@@ -366,6 +458,7 @@ ROWS = [
     growing,
     nearest_fill,
     geodesic_fill,
+    run_lengths,
 ]
 
 

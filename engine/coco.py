@@ -72,6 +72,7 @@ def _annotated(
     whole = all(isinstance(own, int) for own in ids) and len(set(ids)) == len(ids)
     return Regions.from_each(
         (_mask(annotation, size) for annotation in annotations),
+        len(annotations),
         size,
         [float(a.get("score", 1.0)) for a in annotations],
         ["" if label == "region" else label for label in labels],

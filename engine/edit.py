@@ -18,16 +18,17 @@ from torch import Tensor
 
 from .ops.bits import bit_count, pack_bits, unpack_bits
 from .ops.checks import InputError
-from .ops.components import fill_enclosed_holes, label_components, remove_small_islands
+from .ops.components import fill_enclosed_holes, remove_small_islands
 from .ops.dilate import within
 from .ops.distance import signed_distance
 from .ops.fields import as_images, as_mask, check_choice, check_number
 from .ops.geodesic import oklab_planes
 from .ops.guided import box_mean, guided_filter
-from .ops.labels import label_boxes
+from .ops.islands import islands_of
 from .ops.resize import resize_field
 from .regions import Regions
 
+_MOST_BYTES = 4 << 30
 Window: TypeAlias = "tuple[slice, slice]"
 
 COMBINATIONS = {
@@ -74,24 +75,29 @@ def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) ->
     row-by-row scan meets first) keeps the region's id; the others get new ids, in the order of
     the regions, then of the scan. Scores and labels go with every part.
     """
+    if connectivity not in (4, 8):
+        raise InputError(f"Split Islands: connectivity is 4 or 8, got {connectivity}.")
     parts: list[tuple[Window, Tensor]] = []
     origin: list[int] = []
     ids: list[int] = []
     next_id = int(regions.ids.max()) + 1 if len(regions) else 0
-    for i, (rows, columns), mask in _windows(regions, 0):
-        labels, _ = label_components(mask, connectivity)
-        areas = torch.bincount(labels.reshape(-1))[1:]
-        largest = int(areas.argmax())
-        for label, (x0, y0, x1, y1) in label_boxes(labels).items():
-            if int(areas[label - 1]) < smallest:
-                continue
-            bits = pack_bits(labels[y0:y1, x0 - x0 % 8 : x1] == label)
-            top, left = rows.start + y0, columns.start + x0 // 8
-            window = (slice(top, top + bits.shape[0]), slice(left, left + bits.shape[1]))
-            parts.append((window, bits))
+    most = _MOST_BYTES // max(1, regions.size[0] * regions.packed.shape[-1])
+    for i in range(len(regions)):
+        found = islands_of(regions.packed[i], regions.boxes[i], regions.size[1], connectivity)
+        areas = found.areas.tolist()
+        largest = int(found.areas.argmax())
+        kept = [part for part, area in enumerate(areas) if area >= smallest]
+        if len(parts) + len(kept) > most:
+            raise InputError(
+                f"Split Islands: more than {most} parts, which don't fit in memory. Raise smallest."
+            )
+        held = {part: found.bits(part) for part in range(len(areas)) if part != largest}
+        held[largest] = _without(regions, i, list(held.values()))
+        for part in kept:
+            parts.append(held[part])
             origin.append(i)
-            ids.append(int(regions.ids[i]) if label - 1 == largest else next_id)
-            next_id += label - 1 != largest
+            ids.append(int(regions.ids[i]) if part == largest else next_id)
+            next_id += part != largest
     packed = regions.packed.new_zeros((len(parts), *regions.packed.shape[1:]))
     for plane, (window, bits) in zip(packed, parts, strict=True):
         plane[window] = bits
@@ -218,6 +224,17 @@ def nest(regions: Regions, inside: float = 0.9) -> Nesting:
 
 
 # --- shared -----------------------------------------------------------------------------------
+
+
+def _without(regions: Regions, i: int, parts: list[tuple[Window, Tensor]]) -> tuple[Window, Tensor]:
+    """Region i, packed, in the window of its box, less the `parts` of it."""
+    x0, y0, x1, y1 = regions.boxes[i].tolist()
+    window = (slice(y0, y1), slice(x0 // 8, (x1 + 7) // 8))
+    left = regions.packed[i][window].clone()
+    for (rows, columns), bits in parts:
+        down, right = rows.start - y0, columns.start - x0 // 8
+        left[down : down + bits.shape[0], right : right + bits.shape[1]] ^= bits
+    return window, left
 
 
 def _grown(mask: Tensor, pixels: float) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .ops.bits import unpack_box
 from .ops.checks import InputError
 from .ops.fields import as_images, picture_of_size
 from .ops.resize import resize_field
@@ -61,7 +62,8 @@ def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Reg
     except (TypeError, ValueError) as error:
         raise InputError(f"Boxes: wanted a number as score ({error}).") from error
     labels = [str(box.get("label") or "") for box in boxes]
-    return Regions.from_each((_rectangle(edge, size) for edge in edges), size, scores, labels)
+    masks = (_rectangle(edge, size) for edge in edges)
+    return Regions.from_each(masks, len(edges), size, scores, labels)
 
 
 def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -95,22 +97,22 @@ def crop_regions(
 ) -> list[tuple[Tensor, Tensor, dict[str, int]]]:
     """Each region's cut-out: its image (1, h, w, C), mask float32 (1, h, w) and box.
 
+    The images are views of the whole one, so that hundreds of large crops take no room.
+
     image: (H, W, C), C 3 or 4. padding: pixels around the box, cut off at the border. The box is
     a dict of x, y, width, height. longest: crops whose longer side has more pixels are shrunk to
     it, 0 leaves all; the box stays that in the image. Canonical order.
     """
-    if padding < 0 or longest < 0:
-        raise InputError(
-            "Crop Regions: wanted a padding and a longest side of 0 or more pixels, got "
-            f"{padding} and {longest}."
-        )
+    for name, value in {"padding": padding, "longest side": longest}.items():
+        if value < 0:
+            raise InputError(f"Crop Regions: wanted a {name} of 0 or more pixels, got {value}.")
     picture = picture_of_size(image, regions.size)
     height, width = regions.size
     crops = []
     for i, (x0, y0, x1, y1) in enumerate(regions.boxes.tolist()):
         x0, y0 = max(x0 - padding, 0), max(y0 - padding, 0)
         x1, y1 = min(x1 + padding, width), min(y1 + padding, height)
-        mask = regions.take([i]).union()[None, y0:y1, x0:x1].to(torch.float32)
+        mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))[None].to(torch.float32)
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         crop = picture[None, y0:y1, x0:x1]
         share = longest / max(x1 - x0, y1 - y0) if longest else 1
@@ -118,7 +120,7 @@ def crop_regions(
             size = max(1, round((y1 - y0) * share)), max(1, round((x1 - x0) * share))
             crop = resize_field(crop[0].movedim(-1, 0), size).movedim(0, -1)[None]
             mask = resize_field(mask, size)
-        crops.append((crop.clone(), mask, box))
+        crops.append((crop, mask, box))
     return crops
 
 
@@ -177,8 +179,8 @@ def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
             {
                 "type": "raster",
                 "name": kept.labels[z] or f"region {int(kept.ids[z])}",
-                "image": crop[..., :3].contiguous(),
-                "mask": 1 - mask,
+                "image": crop[..., :3],
+                "mask": mask.neg_().add_(1),
                 "x": box["x"],
                 "y": box["y"],
                 "w": box["width"],

@@ -147,6 +147,7 @@ def load_regions(folder: str | Path) -> Regions:
         entries = list(listed["regions"])
         return Regions.from_each(
             (_mask_of(entry, path, size) for entry in entries),
+            len(entries),
             size,
             scores=[entry.get("score", 1.0) for entry in entries],
             labels=[entry.get("label", "") for entry in entries],

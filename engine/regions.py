@@ -133,31 +133,27 @@ class Regions:
     def from_each(
         cls,
         masks: Iterable[Tensor],
+        count: int,
         size: tuple[int, int],
         scores: Tensor | Sequence[float] | None = None,
         labels: Sequence[str] | None = None,
         stability: Tensor | Sequence[float] | None = None,
         ids: Tensor | Sequence[int] | None = None,
     ) -> Regions:
-        """Build from masks (H, W) of `size` that come one at a time; see `from_masks`.
+        """Build from `count` masks (H, W) of `size` that come one at a time; see `from_masks`.
 
         Each is packed as it comes, so that a large set never exists unpacked. They lie on the CPU.
         """
         height, width = size
-        packed = []
-        for mask in masks:
+        packed = torch.empty((count, height, packed_width(width)), dtype=torch.uint8)
+        for plane, mask in zip(packed, masks, strict=True):
             if tuple(mask.shape) != (height, width):
                 raise InputError(
                     f"Regions: wanted masks of {width} x {height} pixels, got shape "
                     f"{tuple(mask.shape)}."
                 )
-            packed.append(pack_bits(_as_bool(mask)))
-        if not packed:
-            return cls.empty(size)
-        whole = torch.empty((len(packed), *packed[0].shape), dtype=torch.uint8)
-        for i in reversed(range(len(packed))):
-            whole[i] = packed.pop()  # lets go of it, so that no two sets stand side by side
-        return cls.from_packed(whole, size, scores, labels, stability, ids, owned=True)
+            plane.copy_(pack_bits(_as_bool(mask)))
+        return cls.from_packed(packed, size, scores, labels, stability, ids, owned=True)
 
     @classmethod
     def empty(cls, size: tuple[int, int], device: torch.device | str = "cpu") -> Regions:

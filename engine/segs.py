@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .ops.bits import unpack_box
 from .ops.checks import InputError
 from .ops.fields import picture_of_size
 from .ops.resize import resize_field
@@ -44,7 +45,7 @@ def to_segs(
     segs = []
     for i, box in enumerate(regions.boxes.tolist()):
         x0, y0, x1, y1 = _scaled(box, crop_factor, regions.size)
-        mask = regions.take([i]).union()[y0:y1, x0:x1]
+        mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))
         segs.append(
             Seg(
                 cropped_image=None if picture is None else picture[None, y0:y1, x0:x1, :3].clone(),
@@ -70,7 +71,8 @@ def from_segs(segs: Any) -> Regions:
         size = (int(height), int(width))
         confidences = [float(torch.as_tensor(seg.confidence).reshape(-1)[0]) for seg in entries]
         labels = [str(seg.label or "") for seg in entries]
-        return Regions.from_each((_mask(seg, size) for seg in entries), size, confidences, labels)
+        masks = (_mask(seg, size) for seg in entries)
+        return Regions.from_each(masks, len(labels), size, confidences, labels)
     except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise InputError(f"SEGS: this is not what Impact Pack's nodes give ({error}).") from error
 

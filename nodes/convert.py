@@ -144,7 +144,7 @@ class MasksToRegions(io.ComfyNode):
         for group in groups:
             own = names[place : place + len(group)] if names else None
             size = (int(group[0].shape[0]), int(group[0].shape[1]))
-            made.append(Regions.from_each(map(inside, group), size, labels=own))
+            made.append(Regions.from_each(map(inside, group), len(group), size, labels=own))
             place += len(group)
         return io.NodeOutput(made)
 

@@ -164,15 +164,21 @@ class PasteCrops(io.ComfyNode):
         masks: list[Tensor] | None = None,
     ) -> io.NodeOutput:
         pictures = [picture for batch in image for picture in as_images(batch)]
-        places = [box for entry in bboxes for box in _flat(entry)]
+        places = [box for entry in bboxes for box in _placed(entry)]
         if len(places) != len(crops) or (masks and len(masks) != len(crops)):
             raise InputError(
                 f"{len(crops)} crops but {len(places)} boxes"
                 + (f" and {len(masks)} masks." if masks else ".")
             )
+        last = max((box["frame"] for box in places), default=0)
+        if last >= len(pictures):
+            raise InputError(
+                f"a box is of image {last + 1} but there are {len(pictures)} images. Give all the "
+                "images that the crops are of."
+            )
         pasted = []
         for i, picture in enumerate(pictures):
-            own = [k for k, box in enumerate(places) if box.get("frame", 0) == i]
+            own = [k for k, box in enumerate(places) if box["frame"] == i]
             pasted.append(
                 paste_crops(
                     picture,
@@ -184,10 +190,16 @@ class PasteCrops(io.ComfyNode):
         return io.NodeOutput(for_user(torch.stack(pasted)))
 
 
-def _flat(boxes: Any) -> list[dict[str, Any]]:
+def _placed(boxes: Any, frame: int = 0) -> list[dict[str, Any]]:
+    """Boxes in any form with the number of their image under "frame".
+
+    boxes: one dict, a list of dicts, or a list of such lists, one for each image. A number that a
+    dict brings along goes before its place.
+    """
     if isinstance(boxes, dict):
-        return [boxes]
-    return [box for entry in boxes for box in _flat(entry)]
+        return [{"frame": frame, **boxes}]
+    nested = any(isinstance(entry, list) for entry in boxes)
+    return [box for i, entry in enumerate(boxes) for box in _placed(entry, i if nested else frame)]
 
 
 class RegionsToLayers(io.ComfyNode):

@@ -63,15 +63,15 @@ def fill_coverage(
     image (H, W, 3), sRGB; a step costs its length x (1 + edge_strength x colour gradient, per
     pixel in Oklab), and the cheapest path decides. New regions have score 1 and new ids.
     max_gap: only pixels within so many pixels of a region are filled; None fills all. The result
-    then may leave the rest out. smallest_gap: with "new_regions", connected gaps (8 neighbours) of
-    fewer pixels go to the nearest region instead.
+    then may leave the rest out, and a second fill goes farther. smallest_gap: with "new_regions",
+    connected gaps (8 neighbours) of fewer pixels go to the nearest region instead.
     "segment" needs a segmenter: a function that gets points x, y inside gaps and gives the regions
     found there, such as `sam2.prompts.point_segmenter`. It is asked until no gap of smallest_gap
     pixels or more (0: 0.1 % of the image) is left; a found region takes the gap's pixels only and
     keeps its score. A gap where nothing is found becomes a region of its own; smaller ones go to
     the nearest region.
     No regions give one region that holds the whole image, or none where max_gap is set. Filling
-    a filled set again changes nothing. Raises InputError for an unknown method, a missing image
+    a full partition again changes nothing. Raises InputError for an unknown method, a missing image
     or depth, a negative max_gap, or more new regions than fit in memory.
     """
     check_choice("Fill Coverage: method", method, FILL_METHODS)

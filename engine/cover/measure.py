@@ -41,6 +41,11 @@ class Coverage:
         return float((self.counts > 1).sum()) / self.counts.numel()
 
     @property
+    def most(self) -> int:
+        """How many regions hold the pixel that most of them hold."""
+        return int(self.counts.max())
+
+    @property
     def uncovered(self) -> Tensor:
         """Pixels that no region holds, bool (H, W)."""
         return self.counts == 0
@@ -50,7 +55,7 @@ class Coverage:
         noun = "region covers" if self.regions == 1 else "regions cover"
         text = f"{self.regions} {noun} {_percent(self.covered)} of the image"
         if self.overlapped:
-            text += f", {_percent(self.overlapped)} more than once"
+            text += f", {_percent(self.overlapped)} more than once (up to {self.most} deep)"
         if not self.gap_count:
             return f"{text}; no pixel is left out."
         largest = float(self.gaps.areas[0]) / self.counts.numel()

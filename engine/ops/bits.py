@@ -46,6 +46,13 @@ def unpack_bits(packed: Tensor, width: int) -> Tensor:
     return _unpack_torch(packed, width)
 
 
+def unpack_box(packed: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    """The part of a packed mask (H, B) in a box x0, y0, x1, y1 within it, bool (h, w)."""
+    x0, y0, x1, y1 = box
+    left = x0 // 8
+    return unpack_bits(packed[y0:y1, left : (x1 + 7) // 8], x1 - 8 * left)[:, x0 - 8 * left :]
+
+
 def bit_count(packed: Tensor) -> Tensor:
     """Set bits in each byte of a uint8 tensor, as uint8 of the same shape."""
     if on_host(packed):

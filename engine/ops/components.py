@@ -29,6 +29,18 @@ def label_components(masks: Tensor, connectivity: int = 8) -> tuple[Tensor, Tens
     return labels.view(masks.shape), counts.view(masks.shape[:-2])
 
 
+def join_runs(
+    row: Tensor, start: Tensor, stop: Tensor, height: int, width: int, connectivity: int = 8
+) -> Tensor:
+    """For each horizontal run of pixels the first run of the component that it belongs to.
+
+    row, start, stop: int64 (R,), runs in scan order, columns start to stop - 1, as `ops.runs` gives
+    them; rows count on over planes of `height` x `width`. Returns int64 (R,), indices of runs.
+    """
+    pairs = _touching(row, start, stop, height, width, connectivity)
+    return _joined(*pairs, row.shape[0])
+
+
 def fill_small_holes(masks: Tensor, area: float) -> Tensor:
     """Fill the holes of fewer than `area` pixels.
 
@@ -182,7 +194,7 @@ def _label_by_runs(planes: Tensor, connectivity: int) -> tuple[Tensor, Tensor]:
     """`_label_by_scipy` in torch alone, for any device."""
     count, height, width = planes.shape
     row, start, end = _runs(planes)
-    root = _joined(*_touching(row, start, end, height, width, connectivity), row.shape[0])
+    root = join_runs(row, start, end, height, width, connectivity)
     is_root = root == torch.arange(row.shape[0], device=planes.device)
     image = row // height
     counts = torch.zeros(count, dtype=torch.int64, device=planes.device)

@@ -37,13 +37,17 @@ def box_mean(planes: Tensor, radius: int) -> Tensor:
 def _box_sum(planes: Tensor, radius: int, dim: int) -> Tensor:
     """Mean along one axis, by differences of a running sum."""
     length = planes.shape[dim]
-    total = torch.cat([torch.zeros_like(planes.narrow(dim, 0, 1)), planes.cumsum(dim)], dim)
+    total = planes.cumsum(dim)
     place = torch.arange(length, device=planes.device)
-    high, low = (place + radius + 1).clamp_(max=length), (place - radius).clamp_(min=0)
+    count = (place + radius + 1).clamp_(max=length) - (place - radius).clamp_(min=0)
     shape = [1] * planes.ndim
     shape[dim] = length
-    count = (high - low).to(planes.dtype).view(shape)
-    return (total.index_select(dim, high) - total.index_select(dim, low)) / count
+    inner = max(length - radius, 0)
+    sums = total.narrow(dim, length - 1, 1).expand_as(total).clone()
+    sums.narrow(dim, 0, inner).copy_(total.narrow(dim, length - inner, inner))
+    if inner > 1:
+        sums.narrow(dim, radius + 1, inner - 1).sub_(total.narrow(dim, 0, inner - 1))
+    return sums.div_(count.to(planes.dtype).view(shape))
 
 
 def _filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
@@ -51,13 +55,14 @@ def _filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor
     channels = i.shape[0]
     mean_i, mean_p = box_mean(i, radius), box_mean(p, radius)
     slant = box_mean(i * p, radius) - mean_i * mean_p
-    spread = i.new_empty((*p.shape, channels, channels))
+    spread = {
+        (a, b): box_mean(i[a] * i[b], radius).sub_(mean_i[a] * mean_i[b])
+        for a in range(channels)
+        for b in range(a + 1)
+    }
     for a in range(channels):
-        for b in range(a, channels):
-            moment = box_mean(i[a] * i[b], radius) - mean_i[a] * mean_i[b]
-            spread[..., a, b] = spread[..., b, a] = moment
-        spread[..., a, a] += epsilon
-    slope = torch.linalg.solve(spread, slant.movedim(0, -1)).movedim(-1, 0)
+        spread[a, a] += epsilon
+    slope = _solve(spread, slant)
     offset = mean_p - (slope * mean_i).sum(0)
     fitted = (box_mean(slope, radius) * i).sum(0) + box_mean(offset, radius)
     return fitted.to(plane.dtype)
@@ -101,3 +106,28 @@ def _taps(samples: int, pixels: int, like: Tensor) -> list[tuple[Tensor, Tensor]
         ((middle + step).long().clamp_(0, samples - 1), weights[step + 1].to(torch.float32))
         for step in (-1, 0, 1)
     ]
+
+
+def _solve(matrix: dict[tuple[int, int], Tensor], right: Tensor) -> Tensor:
+    """Solve a symmetric positive definite system at every pixel, by Cholesky factors.
+
+    matrix: [row, column] for column <= row, (H, W) each; overwritten. right: (C, H, W).
+    """
+    order, x = len(right), right.clone()
+    for c in range(order):
+        for k in range(c):
+            matrix[c, c] -= matrix[c, k].square()
+        matrix[c, c].sqrt_()
+        for r in range(c + 1, order):
+            for k in range(c):
+                matrix[r, c] -= matrix[r, k] * matrix[c, k]
+            matrix[r, c] /= matrix[c, c]
+    for r in range(order):
+        for k in range(r):
+            x[r] -= matrix[r, k] * x[k]
+        x[r] /= matrix[r, r]
+    for r in reversed(range(order)):
+        for k in range(r + 1, order):
+            x[r] -= matrix[k, r] * x[k]
+        x[r] /= matrix[r, r]
+    return x

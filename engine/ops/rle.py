@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,9 +45,16 @@ def rle_decode(rle: dict[str, Any]) -> Tensor:
         raise InputError(f"RLE: wanted size [H, W] and counts, got {str(rle)[:80]}.") from error
     if sum(runs) != height * width or min(runs, default=0) < 0 or min(height, width) < 1:
         raise InputError(f"RLE: runs of {sum(runs)} pixels don't fill {height} x {width}.")
-    inside = torch.arange(len(runs)) % 2 == 1
-    pixels = inside.repeat_interleave(torch.tensor(runs, dtype=torch.int64))
-    return pixels.view(width, height).T.contiguous()
+    mask = torch.zeros((height, width), dtype=torch.bool)
+    first = runs[0] // height
+    stop = width - (runs[-1] // height if len(runs) % 2 else 0)
+    if first < stop:  # only the columns that hold anything are spread out and turned
+        runs[0] -= first * height
+        if len(runs) % 2:
+            runs[-1] -= (width - stop) * height
+        pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        mask[:, first:stop] = torch.from_numpy(pixels.reshape(stop - first, height)).T
+    return mask
 
 
 def mask_to_counts(mask: Tensor) -> list[int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from ..ops.bits import unpack_bits
+from ..ops.bits import unpack_box
 from ..ops.checks import InputError, check_image
 from ..ops.distance import distance_to
 from ..ops.palette import distinct_colours, heat_table
@@ -180,14 +180,10 @@ def contact_sheet(
     return letter(sheet, words, size)
 
 
-def _windows(regions: Regions) -> list[tuple[tuple[slice, slice], Tensor]]:
+def _windows(regions: Regions) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
     """For each region its box as slices (y, x), and its mask within, bool (h, w)."""
-    found = []
     for packed, (x0, y0, x1, y1) in zip(regions.packed, regions.boxes.tolist(), strict=True):
-        first = x0 // 8
-        part = unpack_bits(packed[y0:y1, first : (x1 + 7) // 8], x1 - first * 8)
-        found.append(((slice(y0, y1), slice(x0, x1)), part[:, x0 - first * 8 :]))
-    return found
+        yield (slice(y0, y1), slice(x0, x1)), unpack_box(packed, (x0, y0, x1, y1))
 
 
 def _outline(picture: Tensor, regions: Regions, colours: Tensor) -> None:

@@ -270,7 +270,7 @@ def test_coverage_counts_and_gaps():
     assert torch.equal(coverage.uncovered, coverage.counts == 0)
     assert torch.equal(coverage.gaps.masks, coverage.uncovered[None])
     assert coverage.sentence() == (
-        "2 regions cover 43.8 % of the image, 6.2 % more than once; "
+        "2 regions cover 43.8 % of the image, 6.2 % more than once (up to 2 deep); "
         "one gap of 56.2 % is in no region."
     )
 

@@ -242,10 +242,12 @@ def test_packed_masks_of_another_width_are_refused():
 def test_masks_that_come_one_at_a_time_give_the_same_regions(stack):
     masks = torch.from_numpy(stack)
     ids = list(range(9, 9 + len(masks)))
-    each = Regions.from_each(iter(masks), masks.shape[1:], labels=["a"] * len(masks), ids=ids)
+    each = Regions.from_each(
+        iter(masks), len(masks), masks.shape[1:], labels=["a"] * len(masks), ids=ids
+    )
     assert each.equals(Regions.from_masks(masks, labels=["a"] * len(masks), ids=ids))
 
 
 def test_masks_of_another_size_are_refused_one_by_one():
     with pytest.raises(InputError, match="wanted masks of 4 x 3 pixels"):
-        Regions.from_each([torch.ones(3, 4), torch.ones(4, 3)], (3, 4))
+        Regions.from_each([torch.ones(3, 4), torch.ones(4, 3)], 2, (3, 4))

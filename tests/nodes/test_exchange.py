@@ -256,3 +256,23 @@ def test_soft_shares_sum_to_one_and_tell_whose_they_are(host: Host):
     near = host.call("RegionFields_SoftShares", **call, rest="nearest region")
     assert near["labels"] == ["wall", "rug"]
     torch.testing.assert_close(near["batch"].sum(0), torch.ones(20, 30))
+
+
+def test_crops_of_a_batch_go_back_to_their_own_images_by_any_boxes(host: Host):
+    sets = regions_wire({"masks": MASKS[:1]}, {"masks": MASKS[1:]})
+    pictures = torch.rand(2, 20, 30, 3, generator=torch.Generator().manual_seed(8))
+    crops = Call("RegionFields_CropRegions", {"regions": sets, "image": pictures, "padding": 0})
+    boxes = {
+        "bboxes of the crops": Call(crops.node_id, crops.inputs, 2),
+        "lists for each image": Call("RegionFields_RegionsToMasks", {"regions": sets}, 3),
+    }
+    for given in boxes.values():
+        back = host.call(
+            "RegionFields_PasteCrops", image=torch.zeros_like(pictures), crops=crops, bboxes=given
+        )["image"]
+        for i, regions in enumerate([MASKS[:1], MASKS[1:]]):
+            for mask in regions:
+                y, x = mask.nonzero()[0].tolist()
+                assert torch.equal(back[i, y, x], pictures[i, y, x])
+        with pytest.raises(HostError, match="a box is of image 2 but there are 1 images"):
+            host.call("RegionFields_PasteCrops", image=pictures[:1], crops=crops, bboxes=given)
