@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .image_views import Own, Plain, View
 from .model import Embedding, Sam2
-from .upscaler import Upscaler, from_cells
+from .upscaler import Upscaler
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +149,11 @@ class PointDecoder:
         wanted = wanted.cpu()
         prompts = indices(wanted.any(1))
         picked = indices(wanted[prompts].flatten()).to(self.device, non_blocking=True)
-        prompts = prompts.to(self.device, non_blocking=True)
-        tokens, mlps = attended.tokens[prompts, 1:], self._module.output_hypernetworks_mlps
+        tokens = attended.tokens[prompts.to(self.device, non_blocking=True), 1:]
+        mlps = self._module.output_hypernetworks_mlps
         hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        mixed = self._upscaler(attended.keys[prompts], hyper).flatten(0, 1)
-        return from_cells(mixed[picked], self._side).to(torch.float32)
+        masks = self._upscaler(attended.keys, prompts, hyper, self._side)
+        return masks.flatten(0, 1)[picked].to(torch.float32)
 
 
 def _attend_layer(layer: Any, queries: Tensor, tokens: Tensor, view: View) -> tuple[Tensor, View]:
