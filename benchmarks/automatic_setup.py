@@ -20,6 +20,7 @@ from region_fields.engine.sam2.decode import to_network_pixels
 from region_fields.engine.sam2.everything import grid_points
 from region_fields.engine.sam2.point_decoder import PointDecoder
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 SCENE = Path(__file__).resolve().parents[1] / "example_workflows" / "inputs" / "still_life.jpg"
@@ -157,20 +158,15 @@ def arithmetic(model: Sam2, image: Tensor, settings: Everything) -> dict[str, fl
 
     Encoding; the transformer of all points; upscaling for the points of which a candidate passes.
     """
-    with FlopCounterMode(display=False) as counter:
-        embedding = model.embed(image)
-    encode = counter.get_total_flops()
+    encode, embedding = flops_of(lambda: model.embed(image))
     decoder = PointDecoder(model, embedding)
     grid = grid_points(settings.points_per_side, embedding.size).to(model.device)
     some = grid[torch.linspace(0, len(grid) - 1, min(CANDIDATES_TRIED, len(grid))).long()]
     tokens = decoder.embed_points(to_network_pixels(some, embedding.size, model))
     decoder.attend(tokens[:1])  # computes what is shared by all prompts
-    with FlopCounterMode(display=False) as counter:
-        attended = decoder.attend(tokens[:1])
-    attend = counter.get_total_flops()
-    with FlopCounterMode(display=False) as counter:
-        decoder.logits(attended, torch.ones((1, 4), dtype=torch.bool, device=model.device))
-    upscale = counter.get_total_flops()
+    attend, attended = flops_of(lambda: decoder.attend(tokens[:1]))
+    every = torch.ones((1, 4), dtype=torch.bool)
+    upscale, _ = flops_of(lambda: decoder.logits(attended, every))
     passing = torch.cat(
         [
             (decoder.ious(decoder.attend(part))[:, 1:] > settings.pred_iou_thresh).any(1)
@@ -183,6 +179,26 @@ def arithmetic(model: Sam2, image: Tensor, settings: Everything) -> dict[str, fl
         "transformer": attend * len(grid),
         "upscaling": upscale * upscaled,
     }
+
+
+def flops_of(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Floating-point operations of the products in `work`, and its result.
+
+    Attention as the two products it is: the counter knows neither the CPU's fused one nor products
+    in place.
+    """
+    in_place = {torch.ops.aten.baddbmm_: count_product}
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(None, display=False, custom_mapping=in_place) as counter,
+    ):
+        result = work()
+    return counter.get_total_flops(), result
+
+
+def count_product(added: Any, one: Any, other: Any, out_shape: Any = None, **_: Any) -> int:
+    """2 * B * M * K * N of shapes (B, M, K) and (B, K, N)."""
+    return 2 * one[0] * one[1] * one[2] * other[2]
 
 
 def flops_per_second(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:

@@ -117,7 +117,9 @@ class SegmentEverything(io.ComfyNode):
                     default=_USUAL.memory_budget // _MB,
                     min=16,
                     max=65536,
-                    tooltip="MB for intermediate results. Changes speed, never the result.",
+                    tooltip=(
+                        "MB for intermediate results; more is faster on a GPU. Changes no result."
+                    ),
                     advanced=True,
                 ),
             ],

@@ -19,9 +19,10 @@ from torch.nn import functional as F
 
 from .bits import bit_count, chunk_length, on_host, pack_bits, packed_width
 
-_PIXELS_AT_ONCE = 1 << 17
+_PIXELS_ON_CPU = 1 << 17
 _BYTES_ON_CPU = 16 << 20
 _BYTES_ELSEWHERE = 256 << 20
+_BYTES_PER_PIXEL = 16
 _ROUNDING = 1e-6
 _WORDS = {4: torch.int32, 8: torch.int64}
 
@@ -41,12 +42,16 @@ class Upsampled:
 
 
 def upsample_masks(
-    logits: Tensor, size: tuple[int, int], threshold: float = 0.0, offset: float = 1.0
+    logits: Tensor,
+    size: tuple[int, int],
+    threshold: float = 0.0,
+    offset: float = 1.0,
+    working_bytes: int = _BYTES_ELSEWHERE,
 ) -> Upsampled:
     """Upsample logits, float32 (N, h, w), to `size` (H, W) pixels and threshold them.
 
-    offset: at least 0. Working memory is about N * H * W / 8 bytes for the result and some tens
-    of megabytes besides. `logits` is not modified.
+    offset: at least 0. working_bytes: memory that may be used, roughly, besides the N * H * W / 8
+    bytes of the result; on the CPU no more than stays in the cache. `logits` is not modified.
     """
     count, height = logits.shape[0], size[0]
     grid = _grid(tuple(logits.shape[-2:]), size, logits.device)
@@ -54,19 +59,26 @@ def upsample_masks(
     shape = (count, height, packed_width(size[1]))
     packed = torch.empty(shape, dtype=torch.uint8, device=logits.device)
     counts = torch.empty((3, count), dtype=torch.int64, device=logits.device)
-    budget = _BYTES_ON_CPU if on_host(logits) else _BYTES_ELSEWHERE
-    step = chunk_length(4 * logits.shape[-2] * grid.padded, budget)
+    pixels = working_bytes // 2 // _BYTES_PER_PIXEL
+    if on_host(logits):
+        working_bytes, pixels = min(working_bytes, 2 * _BYTES_ON_CPU), _PIXELS_ON_CPU
+    step = chunk_length(4 * logits.shape[-2] * grid.padded, working_bytes // 2)
     for start in range(0, count, step):
         part = slice(start, start + step)
-        tiles, counts[:, part] = _upsample_part(logits[part].to(torch.float32), grid, levels)
+        tiles, counts[:, part] = _upsample_part(
+            logits[part].to(torch.float32), grid, levels, pixels
+        )
         packed[part] = tiles[..., : shape[2]]
     return Upsampled(packed, counts[2], counts[0])
 
 
 def _upsample_part(
-    logits: Tensor, grid: _Grid, levels: tuple[float, float, float]
+    logits: Tensor, grid: _Grid, levels: tuple[float, float, float], pixels: int
 ) -> tuple[Tensor, Tensor]:
-    """Packed masks (N, H, G * octets) and counts (3, N) above each level."""
+    """Packed masks (N, H, G * octets) and counts (3, N) above each level.
+
+    pixels: how many to compute at once.
+    """
     low, high = _extremes(logits, grid)
     floor, ceiling = _level(low, levels), _level(high, levels)
     settled = floor == ceiling
@@ -74,7 +86,7 @@ def _upsample_part(
     packed = _fill_settled(settled & (floor >= 2), grid)
     mask, band, column = (~settled).nonzero(as_tuple=True)
     rows = _interpolate_rows(logits, grid)
-    step = max(1, _PIXELS_AT_ONCE // (grid.rows.shape[1] * 8 * grid.octets))
+    step = max(1, pixels // (grid.rows.shape[1] * 8 * grid.octets))
     for start in range(0, mask.shape[0], step):
         part = slice(start, start + step)
         tiles = mask[part], band[part], column[part]

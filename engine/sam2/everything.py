@@ -34,7 +34,8 @@ class Everything:
     use_m2m: decode each candidate again with its own mask as a prompt, and judge the result.
     multimask_output: False takes one mask for each point instead of three.
     memory_budget: bytes that intermediate results may take; it sets how many points are decoded
-    and how many masks brought to full size at once, and changes no result but for rounding. Held
+    and how many masks brought to full size at once, and changes no result but for rounding. A CPU
+    never uses more than some 100 MiB of it; a GPU is the faster the more it may use. Held
     besides: the network, its embedding, 4 bytes for each of the (S/4)^2 logits of a candidate
     that passed pred_iou_thresh, and one bit for each pixel of a mask in the result.
 
@@ -54,7 +55,7 @@ class Everything:
     min_mask_region_area: int = 0
     use_m2m: bool = False
     multimask_output: bool = True
-    memory_budget: int = 256 << 20
+    memory_budget: int = 1 << 30
 
     def __post_init__(self) -> None:
         for name in (

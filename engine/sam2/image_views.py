@@ -41,7 +41,11 @@ View: TypeAlias = "Plain | Grown | Own"
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """Image tokens keys (P, N, C) of which nothing else is known; pe: (N, C)."""
+    """Image tokens keys (P, N, C) of which nothing else is known; pe: (N, C). Both of one type.
+
+    Whatever their type, prompt tokens and weights are float32; rows are brought to the image's
+    type for products with it, what they read is float32 again.
+    """
 
     keys: Tensor
     pe: Tensor
@@ -52,20 +56,19 @@ class Own:
         The key bias adds the same to a token's scores for all image tokens, so the softmax drops
         it.
         """
-        folded = fold(
-            scaled_queries(attention, tokens),
-            split(attention.k_proj.weight, attention.num_heads),
-        )
+        weight = split(attention.k_proj.weight, attention.num_heads)
+        folded = fold(scaled_queries(attention, tokens), weight).to(self.keys.dtype)
         weights = torch.bmm(folded, (self.keys + self.pe).transpose(1, 2)).softmax(-1)
-        return merge(attention, project_values(attention, torch.bmm(weights, self.keys)))
+        sums = torch.bmm(weights, self.keys).to(torch.float32)
+        return merge(attention, project_values(attention, sums))
 
     def write(self, attention: Any, placed: Tensor, tokens: Tensor, norm: Any) -> Own:
         """The image after it reads tokens (P, T, C); `placed` are they with positions added."""
-        keys = scaled_keys(attention, placed)
-        folded = fold(keys, split(attention.q_proj.weight, attention.num_heads))
-        bias, image = key_bias(attention, keys), (self.keys + self.pe).transpose(1, 2)
+        keys, kind = scaled_keys(attention, placed), self.keys.dtype
+        folded = fold(keys, split(attention.q_proj.weight, attention.num_heads)).to(kind)
+        bias, image = key_bias(attention, keys).to(kind), (self.keys + self.pe).transpose(1, 2)
         weights = written_weights(attention, torch.baddbmm(bias, folded, image))
-        values = written_values(attention, tokens)
+        values = written_values(attention, tokens).to(kind)
         return Own(norm(torch.baddbmm(self.keys, weights.transpose(1, 2), values)), self.pe)
 
 
@@ -76,13 +79,15 @@ def _heads_first(x: Tensor, heads: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """The image tokens that no prompt changed, image (N, C); pe: (N, C).
+    """The image tokens that no prompt changed, image (N, C); pe: (N, C); both float32.
 
-    projections: what `shared` computed, kept for all prompts.
+    dtype: what the views of later layers are in. projections: what `shared` computed, kept for all
+    prompts.
     """
 
     image: Tensor
     pe: Tensor
+    dtype: torch.dtype
     projections: dict[Any, Any] = field(default_factory=dict)
 
     def shared(self, key: Any, make: Any) -> Any:
@@ -115,11 +120,11 @@ class Plain:
         scores = fold(scaled_keys(attention, placed), self.shared(attention, project))
         weights = written_weights(attention, scores)
         values = written_values(attention, tokens)
-        image = self.image.expand(len(tokens), -1, -1)
-        mixed = torch.baddbmm(image, weights.transpose(1, 2), values)
-        few = weights.shape[1] * _FEW <= image.shape[2]
-        if not few or image.dtype != torch.float32:
-            return Own(norm(mixed), self.pe)
+        image = self.image.to(self.dtype).expand(len(tokens), -1, -1)
+        mixed = torch.baddbmm(image, weights.to(self.dtype).transpose(1, 2), values.to(self.dtype))
+        many = weights.shape[1] * _FEW > self.image.shape[1]
+        if many or self.dtype != torch.float32:
+            return Own(norm(mixed), self.pe.to(self.dtype))
         start = Grown(
             self.image, self, torch.ones_like(norm.weight), (), torch.zeros_like(norm.bias)
         )

@@ -23,15 +23,15 @@ from torch import Tensor
 
 from .image_views import Own, Plain, View
 from .model import Embedding, Sam2
-from .upscaler import Upscaler, from_cells
+from .upscaler import Upscaler
 
 
 @dataclass(frozen=True, eq=False)
 class Attended:
     """P prompts after the transformer.
 
-    tokens: (P, 5, C), the IoU token and those of the four masks. keys: (P, N, C), the image as each
-    prompt sees it.
+    tokens: float32 (P, 5, C), the IoU token and those of the four masks. keys: (P, N, C), the image
+    as each prompt sees it, in the decoder's type.
     """
 
     tokens: Tensor
@@ -53,16 +53,17 @@ class StabilityRule:
 
 
 class PointDecoder:
-    """The decoder on one embedding, computing in `model.dtype`.
+    """The decoder on one embedding.
 
-    Making one costs about as much as decoding one prompt. It holds no copy of the weights in
-    float32, and one (16 MB at 256 channels) otherwise.
+    Image tokens are in `model.dtype`; prompt tokens, which are few, in float32, and predicted IoUs
+    too. Making one costs about as much as decoding a prompt or two. It holds no copy of the
+    weights in float32, and one in half (8 MB at 256 channels) otherwise.
     """
 
     def __init__(self, model: Sam2, embedding: Embedding) -> None:
         self._prompts = model.network.sam_prompt_encoder
-        self._module = _decoder_in(model.network.sam_mask_decoder, model.device, model.dtype)
-        self._iou_head = model.network.sam_mask_decoder.iou_prediction_head
+        self._module = _decoder_in(model.network.sam_mask_decoder, model.device, torch.float32)
+        self._image_side = _decoder_in(self._module, model.device, model.dtype)
         self._dtype = model.dtype
 
         def placed(x: Tensor) -> Tensor:
@@ -71,11 +72,12 @@ class PointDecoder:
         self._side = embedding.image_embed.shape[-2:]
         self._image = _as_tokens(embedding.image_embed.to(model.device))
         self._plain = Plain(
-            placed(self._image + self._prompts.no_mask_embed.weight),
-            placed(_as_tokens(model.dense_pe())),
+            self._image.to(torch.float32) + self._prompts.no_mask_embed.weight,
+            _as_tokens(model.dense_pe()),
+            model.dtype,
         )
         self._upscaler = Upscaler.of(
-            self._module, (placed(embedding.high_res[0]), placed(embedding.high_res[1]))
+            self._image_side, (placed(embedding.high_res[0]), placed(embedding.high_res[1]))
         )
 
     @property
@@ -100,7 +102,7 @@ class PointDecoder:
     def bytes_per_prompt(self) -> int:
         """Working memory that decoding one prompt takes at its peak, roughly."""
         tokens, channels = self._plain.image.shape
-        return 7 * tokens * channels * self._plain.image.element_size()
+        return 7 * tokens * channels * self._dtype.itemsize
 
     def embed_points(self, points: Tensor) -> Tensor:
         """Tokens float32 (P, 2, C) of one positive point each: (P, 2) in network pixels, x, y."""
@@ -121,13 +123,13 @@ class PointDecoder:
         output = [module.obj_score_token.weight] if module.pred_obj_scores else []
         output += [module.iou_token.weight, module.mask_tokens.weight]
         shared = torch.cat(output)[None].expand(len(points), -1, -1)
-        tokens = torch.cat([shared, points.to(self._dtype)], dim=1)
+        tokens = torch.cat([shared, points], dim=1)
         queries = tokens
         view: View = self._plain
         if masks is not None:
-            view = Own((self._image + masks).to(self._dtype), self._plain.pe)
-        for layer in self._layers:
-            queries, view = _attend_layer(layer, queries, tokens, view)
+            view = Own((self._image + masks).to(self._dtype), self._plain.pe.to(self._dtype))
+        for layer, side in zip(self._layers, self._image_side.transformer.layers, strict=True):
+            queries, view = _attend_layer(layer, side.norm4, queries, tokens, view)
         asked = slice(len(output) - 2, shared.shape[1])
         queries, tokens = queries[:, asked], tokens[:, asked]
         final = module.transformer.final_attn_token_to_image
@@ -137,9 +139,8 @@ class PointDecoder:
 
     def ious(self, attended: Attended) -> Tensor:
         """Predicted IoU of the four masks of each prompt, float32 (P, 4); 0 is the single mask."""
-        token = attended.tokens[:, 0]
-        ious: Tensor = self._iou_head(token.to(self._iou_head.layers[0].weight.dtype))
-        return ious.to(torch.float32)
+        ious: Tensor = self._module.iou_prediction_head(attended.tokens[:, 0])
+        return ious
 
     def logits(self, attended: Attended, wanted: Tensor) -> Tensor:
         """The wanted masks, prompt by prompt, float32 (K, S/4, S/4).
@@ -149,15 +150,20 @@ class PointDecoder:
         wanted = wanted.cpu()
         prompts = indices(wanted.any(1))
         picked = indices(wanted[prompts].flatten()).to(self.device, non_blocking=True)
-        prompts = prompts.to(self.device, non_blocking=True)
-        tokens, mlps = attended.tokens[prompts, 1:], self._module.output_hypernetworks_mlps
+        tokens = attended.tokens[prompts.to(self.device, non_blocking=True), 1:]
+        mlps = self._module.output_hypernetworks_mlps
         hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        mixed = self._upscaler(attended.keys[prompts], hyper).flatten(0, 1)
-        return from_cells(mixed[picked], self._side).to(torch.float32)
+        masks = self._upscaler(attended.keys, prompts, hyper.to(self._dtype), self._side)
+        return masks.flatten(0, 1)[picked].to(torch.float32)
 
 
-def _attend_layer(layer: Any, queries: Tensor, tokens: Tensor, view: View) -> tuple[Tensor, View]:
-    """One two-way layer: prompt tokens attend to each other and to the image, it to them."""
+def _attend_layer(
+    layer: Any, norm: Any, queries: Tensor, tokens: Tensor, view: View
+) -> tuple[Tensor, View]:
+    """One two-way layer: prompt tokens attend to each other and to the image, it to them.
+
+    norm: the layer's norm of the image, in the image's type.
+    """
     if layer.skip_first_layer_pe:
         queries = layer.self_attn(q=queries, k=queries, v=queries)
     else:
@@ -167,7 +173,7 @@ def _attend_layer(layer: Any, queries: Tensor, tokens: Tensor, view: View) -> tu
     read = view.read(layer.cross_attn_token_to_image, queries + tokens)
     queries = layer.norm2(queries + read)
     queries = layer.norm3(queries + layer.mlp(queries))
-    written = view.write(layer.cross_attn_image_to_token, queries + tokens, queries, layer.norm4)
+    written = view.write(layer.cross_attn_image_to_token, queries + tokens, queries, norm)
     return queries, written
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _CACHED = 1 << 18
+_PAIRS = {4: torch.int64, 2: torch.int32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +18,9 @@ class Upscaler:
     """The two transposed convolutions as matrix products over cells of the embedding.
 
     A stride-2 convolution of a 2 x 2 kernel writes four pixels from each pixel, apart from its
-    neighbours: one row times (C, 4 C'). Rows stay grouped by cell; `from_cells` puts them right.
-    On a CPU a piece of _CACHED numbers, which stays in the cache, goes all the way at a time.
+    neighbours: one row times (C, 4 C'). Rows stay grouped by cell until they are written, two
+    neighbours as one word. On a CPU a piece of _CACHED numbers, which stays in the cache, goes all
+    the way at a time.
     """
 
     first: Tensor
@@ -39,20 +41,32 @@ class Upscaler:
             second_added=(_in_cells(fine, 2) + second.bias.repeat(4)),
         )
 
-    def __call__(self, keys: Tensor, hyper: Tensor) -> Tensor:
-        """Mix the upscaled image tokens (P, N, C) by weights (P, M, C / 8): (P, M, 16 N)."""
-        count, tokens, channels = keys.shape
-        rows, prompts = tokens, count
+    def __call__(self, keys: Tensor, prompts: Tensor, hyper: Tensor, side: torch.Size) -> Tensor:
+        """Masks of some prompts: float (K, M, 4 h, 4 w), mixed by weights (K, M, C / 8).
+
+        keys: image tokens (P, N, C) of h x w cells. prompts: int64 (K,) on the CPU, which of the
+        P. side: (h, w).
+        """
+        height, width = side
+        count, (tokens, channels) = len(prompts), keys.shape[1:]
+        rows, some = tokens, max(1, count)
         if keys.device.type == "cpu":
-            rows = min(tokens, max(1, _CACHED // channels))
-            prompts = max(1, _CACHED // (rows * channels))
-        out = keys.new_empty((count, hyper.shape[1], tokens, 16))
-        for p in range(0, count, prompts):
+            rows = min(tokens, max(1, _CACHED // channels // width) * width)
+            some = max(1, _CACHED // (rows * channels))
+        out = keys.new_empty((count, hyper.shape[1], 4 * height, 4 * width))
+        pair = _PAIRS[keys.element_size()]
+        cells = (
+            out.view(pair).view(*out.shape[:2], height, 2, 2, width, 2).permute(0, 1, 2, 5, 3, 6, 4)
+        )
+        for p in range(0, count, some):
+            part = slice(p, p + some)
+            chosen = _rows_of(keys, prompts[part])
             for r in range(0, tokens, rows):
-                part = slice(p, p + prompts), slice(r, r + rows)
-                mixed = hyper[part[0]] @ self._upscale(keys[part], part[1]).transpose(1, 2)
-                out[part[0], :, part[1]] = mixed.view(*mixed.shape[:2], -1, 16)
-        return out.flatten(2)
+                piece = slice(r, r + rows)
+                mixed = hyper[part] @ self._upscale(chosen[:, piece], piece).transpose(1, 2)
+                shape = (*mixed.shape[:2], -1, width, 2, 2, 2)
+                cells[part, :, r // width : (r + rows) // width] = mixed.view(pair).view(shape)
+        return out
 
     def _upscale(self, keys: Tensor, rows: slice) -> Tensor:
         """Some image tokens (P, N, C) to (P, 16 N, C / 8), the pixels of a cell together."""
@@ -85,8 +99,9 @@ def _in_cells(features: Tensor, halvings: int) -> Tensor:
     return split.permute(1, 4, 2, 5, 3, 6, 0).reshape(-1, 4 * channels)
 
 
-def from_cells(rows: Tensor, side: torch.Size) -> Tensor:
-    """Pixels grouped by cell (K, 16 h w) to images (K, 4 h, 4 w)."""
-    height, width = side
-    cells = rows.view(-1, height, width, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
-    return cells.reshape(-1, 4 * height, 4 * width)
+def _rows_of(keys: Tensor, index: Tensor) -> Tensor:
+    """keys[index], without a copy where they lie together; index: int64 (K,) on the CPU, rising."""
+    first, last = int(index[0]), int(index[-1])
+    if last - first + 1 == len(index):
+        return keys[first : last + 1]
+    return keys[index.to(keys.device, non_blocking=True)]

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from region_fields.engine.ops import upsample
 from region_fields.engine.ops.bits import pack_bits, unpack_bits
 from region_fields.engine.ops.upsample import upsample_masks
 from torch.nn import functional as F
@@ -60,6 +61,17 @@ def test_a_batch_gives_what_its_masks_give():
         assert torch.equal(alone.packed[0], together.packed[i])
         assert alone.above[0] == together.above[i]
         assert alone.below[0] == together.below[i]
+
+
+def test_working_memory_changes_no_result_on_any_device(monkeypatch):
+    logits = smooth_logits(5, 16, 16)
+    wanted = upsample_masks(logits, (90, 130))
+    monkeypatch.setattr(upsample, "on_host", lambda tensor: False)
+    for working_bytes in (1, 1 << 14, 1 << 30):
+        got = upsample_masks(logits, (90, 130), working_bytes=working_bytes)
+        assert torch.equal(got.packed, wanted.packed)
+        assert torch.equal(got.above, wanted.above)
+        assert torch.equal(got.below, wanted.below)
 
 
 def test_no_masks_give_no_masks():

@@ -249,6 +249,38 @@ def test_running_out_of_memory_halves_the_piece_and_goes_on(everything, nano, mo
     assert tried[-1] <= 4
 
 
+def test_running_out_of_memory_at_full_size_halves_the_piece_too(everything, monkeypatch):
+    expected = everything()
+    upsample = automatic.upsample_masks
+    tried: list[int] = []
+
+    def short(logits, *args):
+        tried.append(len(logits))
+        if len(logits) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return upsample(logits, *args)
+
+    monkeypatch.setattr(automatic, "upsample_masks", short)
+    assert everything().equals(expected)
+    assert tried[0] > 3
+    assert tried[-1] <= 3
+
+
+@pytest.mark.parametrize("step", ["upsample_masks", "encoder"])
+def test_running_out_of_memory_elsewhere_says_what_to_do(nano, everything, monkeypatch, step):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as broken:
+        if step == "encoder":
+            broken.setattr(nano.network, "forward_image", fail)
+        else:
+            broken.setattr(automatic, step, fail)
+        with pytest.raises(InputError, match=r"Out of memory.*(smaller model|smaller image)"):
+            everything()
+    assert len(everything()) > 1
+
+
 def test_running_out_of_memory_for_one_point_says_what_to_do(everything, monkeypatch):
     def fail(self, points, masks=None):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
@@ -300,6 +332,14 @@ def test_progress_may_interrupt_at_any_call_and_the_model_stays_usable(nano, sti
         segment_everything(nano, still_life, settings, interrupt)
     assert not any(module._forward_pre_hooks for module in nano.network.modules())
     assert segment_everything(nano, still_life, settings).equals(expected)
+
+
+def test_a_long_encoding_is_interrupted_between_its_products(make_random):
+    """A block of the large encoder takes a second: so often is not enough."""
+    model, calls = make_random("tiny", image_size=256), []
+    model.embed(torch.rand(40, 60, 3), calls.append)
+    assert len(calls) > 4 * len(model.network.image_encoder.trunk.blocks)
+    assert sum(calls) == pytest.approx(1)
 
 
 def test_neither_image_nor_network_is_modified(nano, still_life):
