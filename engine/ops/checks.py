@@ -15,6 +15,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 class InputError(ValueError):
     """Something a user can mend: one sentence with what was wanted, what came, what to do."""
 
+    # ComfyUI puts an error's module before its text, and a node pack's is named by its path.
+    __module__ = "region_fields.engine"
+
 
 def check_image(image: Tensor, name: str = "image") -> Tensor:
     """Return the first three channels of `image` as float32 (H, W, 3), without copying if it can.

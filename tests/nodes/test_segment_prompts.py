@@ -129,6 +129,15 @@ def test_a_mask_is_a_first_guess(host: Host, picture: Tensor):
     assert regions.union()[80, 120]
 
 
+def test_an_error_begins_with_the_packs_name_and_not_with_a_path(host: Host, picture: Tensor):
+    """ComfyUI shows `exception_type: exception_message`."""
+    told: list[dict[str, Any]] = []
+    call = Call(NODE, {"image": picture, "model": MODEL, **SETTINGS, "points": drawn(at(999, 5))})
+    with pytest.raises(HostError, match=r"object 1: the point \(999, 5\) lies outside the image"):
+        host.chain(call, lambda event: told.append(event["data"]))
+    assert told[-1]["exception_type"] == "region_fields.engine.InputError"
+
+
 def test_lists_that_do_not_match_the_batch_are_an_error_with_both_counts(
     host: Host, picture: Tensor
 ):

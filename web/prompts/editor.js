@@ -51,6 +51,8 @@ export class Editor {
   /** @type {View} */
   #view = { scale: 1, x: 0, y: 0 };
   #area = { width: 0, height: 0 };
+  /** Pixels of the screen to one of the widget. */
+  #graphZoom = 1;
   #masked = true;
   #running = false;
   #error = "";
@@ -236,7 +238,7 @@ export class Editor {
 
   /** How much larger than usual everything on the picture is. */
   get #unit() {
-    return Math.min(MOST_UNITS, Math.max(1, 1 / this.#input.zoom));
+    return Math.min(MOST_UNITS, Math.max(1, 1 / this.#graphZoom));
   }
 
   /**
@@ -255,12 +257,7 @@ export class Editor {
 
   /** Draw again after the graph was zoomed, as sharp and as large as fits. */
   #followZoom() {
-    let zoom = 1;
-    const look = () => {
-      if (zoom === this.#input.zoom) return;
-      zoom = this.#input.zoom;
-      this.redraw();
-    };
+    const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
     window.addEventListener("wheel", () => window.setTimeout(look, 150), {
       passive: true,
       capture: true,
@@ -317,6 +314,8 @@ export class Editor {
 
   #draw() {
     this.#frame = 0;
+    // Before anything on the page is changed: asking after would make it lay itself out at once.
+    this.#graphZoom = this.#input.zoom;
     const model = this.#model;
     const { image, overlay } = this.#pictures;
     this.#bars.show({
@@ -375,6 +374,6 @@ export class Editor {
 
   /** Canvas pixels to one of the widget: as many as the screen and the graph's zoom show. */
   #sharpness() {
-    return Math.min(3, (window.devicePixelRatio || 1) * Math.max(1, this.#input.zoom));
+    return Math.min(3, (window.devicePixelRatio || 1) * Math.max(1, this.#graphZoom));
   }
 }

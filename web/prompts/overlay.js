@@ -19,14 +19,15 @@ const INSIDE = 100;
  */
 export function tint(labels) {
   const { data } = labels;
-  const colours = Array.from({ length: 256 }, (_, value) => rgb(colourOf(Math.max(0, value - 1))));
-  for (let i = 0; i < data.length; i += 4) {
-    const value = /** @type {number} */ (data[i]);
-    const [red, green, blue] = /** @type {[number, number, number]} */ (colours[value]);
-    data[i] = red;
-    data[i + 1] = green;
-    data[i + 2] = blue;
-    data[i + 3] = value === 0 ? 0 : INSIDE;
+  const colours = new Uint8Array(4 * 256);
+  for (let value = 1; value < 256; value += 1) {
+    colours.set([...rgb(colourOf(value - 1)), INSIDE], 4 * value);
+  }
+  // A pixel at a time, whatever order the machine keeps its bytes in.
+  const pixels = new Uint32Array(data.buffer, data.byteOffset, data.length / 4);
+  const palette = new Uint32Array(colours.buffer);
+  for (let i = 0; i < pixels.length; i += 1) {
+    pixels[i] = /** @type {number} */ (palette[/** @type {number} */ (data[4 * i])]);
   }
   return labels;
 }

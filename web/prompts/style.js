@@ -45,12 +45,13 @@ const CSS = `
 .rf-button.rf-busy { color: #2f9bff; }
 .rf-progress { position: absolute; left: 0; right: 0; top: 0; height: 3px; overflow: hidden;
   visibility: hidden; pointer-events: none; }
-.rf-progress::after { content: ""; position: absolute; inset: 0 60% 0 0; background: #2f9bff;
-  animation: rf-slide 1.1s infinite ease-in-out; }
+.rf-progress::after { content: ""; position: absolute; inset: 0 60% 0 0; background: #2f9bff; }
 .rf-editor[aria-busy="true"] .rf-progress { visibility: visible; transition: visibility 0s 0.15s; }
+.rf-editor[aria-busy="true"] .rf-progress::after {
+  animation: rf-slide 1.1s 0.15s infinite ease-in-out; }
 @keyframes rf-slide { from { transform: translateX(-100%); } to { transform: translateX(250%); } }
 @media (prefers-reduced-motion: reduce) {
-  .rf-progress::after { animation: none; inset: 0; }
+  .rf-editor[aria-busy="true"] .rf-progress::after { animation: none; inset: 0; }
 }
 .rf-text { flex: 1 1 0; min-width: 0; white-space: nowrap; overflow: hidden;
   text-overflow: ellipsis; opacity: 0.85; }
