@@ -27,6 +27,7 @@ from .scenes import SIZE
 from .train import LOGIT_SCALE
 
 RATE = 1e-3
+WARM_RATE = 3e-4  # of modules that are trained already
 FRAMES = 4
 BATCH = 3
 TARGETS = 3
@@ -242,11 +243,12 @@ class Tracker:
     def advance(self) -> tuple[float, float]:
         """One step on fresh clips: the loss and the IoU of the masks that would be shown."""
         options, steps = self.options, self.options.steps
+        rate = WARM_RATE if options.warm else RATE
         torch.manual_seed(options.seed * 1_000_003 + self.step)
         fall = 0.5 * (1 + math.cos(math.pi * self.step / steps))
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = RATE * min(1.0, (self.step + 1) / 50) * (0.02 + 0.98 * fall)
+                group["lr"] = rate * min(1.0, (self.step + 1) / 50) * (0.02 + 0.98 * fall)
         clips = batch_of_clips(
             self.cache, options.seed, self.step, POOL, FRAMES, options.batch, TARGETS
         )
