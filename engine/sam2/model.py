@@ -196,16 +196,18 @@ def preprocess(image: Tensor, side: int) -> Tensor:
     Antialiased bilinear, the aspect not kept: what the sam2 package's transforms do to the same
     image as uint8. Raises InputError when a value isn't finite.
     """
-    planes = image.permute(2, 0, 1)[None].contiguous()
-    small = F.interpolate(
-        planes, (side, side), mode="bilinear", align_corners=False, antialias=True
-    )
+    planes = torch.split(image.permute(2, 0, 1)[None], 1, dim=1)  # one by one: no copy of it all
+    small = torch.cat([_shrink(plane.contiguous(), side) for plane in planes], dim=1)
     if not torch.isfinite(small).all():
         raise InputError("image: wanted values in [0, 1], got NaN or infinity.")
     mean = torch.tensor(_MEAN, device=image.device).view(1, 3, 1, 1)
     std = torch.tensor(_STD, device=image.device).view(1, 3, 1, 1)
     normalised: Tensor = (small.clamp(0, 1) - mean) / std
     return normalised
+
+
+def _shrink(plane: Tensor, side: int) -> Tensor:
+    return F.interpolate(plane, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
 def load_sam2(
