@@ -147,6 +147,7 @@ class Bench:
             "to boxes": lambda: exchange.to_boxes(r),
             "from boxes": lambda: exchange.from_boxes(boxes, r.size),
             "crops": lambda: exchange.crop_regions(r, self.image),
+            "crops, longest side 512": lambda: exchange.crop_regions(r, self.image, longest=512),
             "to layers": lambda: exchange.to_layers(r, self.image),
             "to COCO": lambda: to_coco([r]),
             "from COCO": lambda: from_coco(data),

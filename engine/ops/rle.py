@@ -60,7 +60,9 @@ def rle_decode(rle: dict[str, Any]) -> Tensor:
 def mask_to_counts(mask: Tensor) -> list[int]:
     """Run lengths of bool (H, W) down its columns, the first run outside."""
     height, width = mask.shape
-    used = mask.any(0).nonzero().squeeze(-1)
+    # numpy ORs rows many times faster than torch does.
+    columns = torch.from_numpy(mask.numpy().any(0)) if mask.device.type == "cpu" else mask.any(0)
+    used = columns.nonzero().squeeze(-1)
     if len(used) == 0:
         return [height * width]
     first, stop = int(used[0]), int(used[-1]) + 1

@@ -190,11 +190,10 @@ def _outline(picture: Tensor, regions: Regions, colours: Tensor) -> None:
     """Draw each region's border pixels into `picture`, the smallest region last."""
     thickness = max(1, round(min(regions.size) / 320))
     for (window, mask), colour in zip(_windows(regions), colours, strict=True):
-        padded = torch.nn.functional.pad(~mask, (1, 1, 1, 1), value=True)[None].float()
-        outside = torch.nn.functional.max_pool2d(
-            torch.nn.functional.pad(padded, (thickness - 1,) * 4, value=1.0), 2 * thickness + 1, 1
-        )[0]
-        picture[window][mask & (outside > 0)] = colour
+        outside = torch.nn.functional.pad(~mask, (thickness,) * 4, value=True)[None].float()
+        for kernel in ((1, 2 * thickness + 1), (2 * thickness + 1, 1)):
+            outside = torch.nn.functional.max_pool2d(outside, kernel, 1)
+        picture[window][mask & (outside[0] > 0)] = colour
 
 
 def _words(regions: Regions, top: Tensor, ids: bool, labels: bool) -> list[Word]:
