@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ROOT / "example_workflows" / "inputs"
 FOUND = ("tin", "orange", "ball", "cone")
 WIDTH = 24.0
-CAPTION, GAP = 34, 12
+CAPTION, GAP, GRAPH = 34, 12, 170
+ROW = 500
+"""The row of pixels whose strengths are drawn as a graph; it crosses tin, orange and ball."""
+INK, NONE = (235, 235, 235), (120, 40, 48)
 STOPS = ((18, 18, 46), (96, 30, 116), (206, 66, 84), (250, 158, 66), (252, 246, 180))
 
 
@@ -58,8 +61,8 @@ def night(day: Tensor, field: Tensor) -> Tensor:
     return grade_by_field(day, field, exposure=-2.5, temperature=-0.8, saturation=0.5)
 
 
-def panels() -> list[tuple[str, FieldMeasures, Tensor, Tensor]]:
-    """(title, measures, field, picture) of the constants and of the blended field."""
+def panels() -> list[tuple[str, FieldMeasures, Tensor, Tensor, Tensor]]:
+    """(title, measures, field, covered, picture) of the constants and of the blended field."""
     day = read("still_life.jpg")
     regions, strengths = found_regions()
     flat = constants(regions, strengths)
@@ -70,35 +73,67 @@ def panels() -> list[tuple[str, FieldMeasures, Tensor, Tensor]]:
         ("Blend Region Strengths", blended, None),
     ):
         measures = measure_field(field, regions=regions, feather=WIDTH, covered=covered)
-        rows.append((title, measures, field, night(day, field)))
+        known = torch.ones_like(field, dtype=torch.bool) if covered is None else covered
+        rows.append((title, measures, field, known, night(day, field)))
     return rows
 
 
-def heat(field: Tensor) -> Image.Image:
-    """A field (H, W) as a heat map, dark = 0."""
+def heat(field: Tensor, covered: Tensor) -> Image.Image:
+    """A field (H, W) as a heat map, dark = 0, striped where there is none; the row marked."""
     places = np.linspace(0, 1, len(STOPS))
     value = field.numpy()
     channels = [np.interp(value, places, [stop[c] for stop in STOPS]) for c in range(3)]
-    return Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
+    pixels = np.stack(channels, -1)
+    y, x = np.indices(value.shape)
+    stripes = np.where(((x + y) % 16 < 8)[..., None], NONE, np.array(NONE) // 2)
+    pixels = np.where(covered.numpy()[..., None], pixels, stripes)
+    pixels[ROW - 1 : ROW + 1] = INK
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def graph(field: Tensor, covered: Tensor, size: tuple[int, int]) -> Image.Image:
+    """The strengths of the marked row, 0 at the bottom, 1 at the top; red where there is none."""
+    width, height = size
+    page = Image.new("RGB", size, (12, 12, 16))
+    draw = ImageDraw.Draw(page)
+    strengths, known = field[ROW].tolist(), covered[ROW].tolist()
+    step = width / len(strengths)
+    points = [
+        ((i + 0.5) * step, height - 8 - (height - 16) * s if k else height - 8)
+        for i, (s, k) in enumerate(zip(strengths, known, strict=True))
+    ]
+    for (x, _), k in zip(points, known, strict=True):
+        if not k:
+            draw.rectangle((x - step / 2, 0, x + step / 2, height), fill=(50, 18, 24))
+    draw.line(points, fill=INK, width=3)
+    return page
 
 
 def sheet() -> Image.Image:
-    """Fields on the left, what they do to the scene on the right; measures above each row."""
+    """Fields on the left, what they do to the scene on the right, a row of each as a graph."""
     rows = panels()
     height, width = rows[0][2].shape[1:]
-    size = (2 * width + 3 * GAP, len(rows) * (height + CAPTION + GAP) + GAP)
-    page = Image.new("RGB", size, (24, 24, 28))
+    each = height + CAPTION + GRAPH + 2 * GAP
+    page = Image.new("RGB", (2 * width + 3 * GAP, len(rows) * each + GAP), (24, 24, 28))
     draw = ImageDraw.Draw(page)
-    for row, (title, measures, field, picture) in enumerate(rows):
-        top = GAP + row * (height + CAPTION + GAP)
+    for row, (title, measures, field, covered, picture) in enumerate(rows):
+        top = GAP + row * each
         share = (
             f"{title}: {measures.coverage:.0%} of the pixels have a strength, "
             f"border-band index {measures.border_band:,.2f}, largest step {measures.max_step:.3f}"
         )
-        draw.text((GAP, top), share, (235, 235, 235), font=ImageFont.load_default(24))
+        draw.text((GAP, top), share, INK, font=ImageFont.load_default(28))
         pixels = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        page.paste(heat(field[0]), (GAP, top + CAPTION))
+        page.paste(heat(field[0], covered[0]), (GAP, top + CAPTION))
         page.paste(Image.fromarray(pixels), (2 * GAP + width, top + CAPTION))
+        drawn = graph(field[0], covered[0], (2 * width + GAP, GRAPH))
+        page.paste(drawn, (GAP, top + CAPTION + height + GAP))
+        draw.text(
+            (GAP + 12, top + CAPTION + height + GAP + 6),
+            "strength along the line, 0 to 1",
+            INK,
+            font=ImageFont.load_default(20),
+        )
     return page
 
 
