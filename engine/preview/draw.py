@@ -18,6 +18,7 @@ _UNCOVERED = (0.95, 0.10, 0.25)
 _BACKGROUND = 0.11
 _STRIPE_PX = 8
 _LABEL_SEARCH_PX = 128
+_ROWS_AT_ONCE = 256
 
 
 def draw_regions(
@@ -55,8 +56,10 @@ def draw_regions(
     colours = distinct_colours(regions.ids)
     top = topmost(regions)
     if len(regions):
-        painted = torch.lerp(picture, colours[top.clamp_min(0)], opacity)
-        picture = torch.where((top >= 0)[..., None], painted, picture)
+        for row in range(0, len(picture), _ROWS_AT_ONCE):
+            part, above = picture[row : row + _ROWS_AT_ONCE], top[row : row + _ROWS_AT_ONCE]
+            painted = torch.lerp(part, colours[above.clamp_min(0)], opacity)
+            part.copy_(torch.where((above >= 0)[..., None], painted, part))
     if outlines:
         _outline(picture, regions, colours)
     if ids or labels:
