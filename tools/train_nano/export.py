@@ -69,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     checkpoint = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     size = export(checkpoint, options.out)
-    print(f"{options.out}: {size} bytes after {checkpoint['step']} steps")
+    print(f"{options.out}: {size} bytes after {exported_steps(options.out)} steps")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ def test_every_view_of_the_image_gives_the_networks_own_masks(
 
 
 def test_pieces_give_what_one_pass_gives(random_sam2, embedding, given, monkeypatch):
-    masks = torch.randn(6, 64, 64)
+    side = random_sam2.image_size // 4
+    masks = torch.randn(6, side, side)
     at_once = decode(random_sam2, embedding, *given, masks)
     monkeypatch.setattr(module, "_CPU_CACHE_BYTES", 1)
     one_by_one = decode(random_sam2, embedding, *given, masks)
