@@ -32,7 +32,7 @@ def _clean(at: tuple[int, int]) -> Node:
         "RegionFields_CleanRegions",
         at,
         (320, 110),
-        {"holes": 400, "specks": 400},
+        {"holes": 3000, "specks": 3000},
         {"regions": ("box", "regions")},
     )
 
