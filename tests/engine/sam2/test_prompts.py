@@ -86,7 +86,7 @@ def predictor(random_sam2, reference_predictor):
 def test_the_best_mask_is_the_reference_predictors(random_sam2, embedding, predictor, kind):
     prompt = Prompt(**KINDS[kind])
     masks, scores, low = predictor.predict(
-        **arguments(prompt, 64), multimask_output=prompt.count <= 1
+        **arguments(prompt, random_sam2.image_size // 4), multimask_output=prompt.count <= 1
     )
     best = scores.argmax()
     found = predict_prompts(random_sam2, embedding, [prompt])
@@ -140,7 +140,9 @@ def test_an_image_and_its_embedding_give_the_same_regions(random_sam2, embedding
 
 def test_part_object_and_whole_are_the_three_candidates_by_size(random_sam2, embedding, predictor):
     prompt = Prompt(points=[[50, 60]])
-    masks, scores, low = predictor.predict(**arguments(prompt, 64), multimask_output=True)
+    masks, scores, low = predictor.predict(
+        **arguments(prompt, random_sam2.image_size // 4), multimask_output=True
+    )
     order = (low > 0).sum(axis=(1, 2)).argsort(kind="stable")
     every = predict_prompts(random_sam2, embedding, [prompt], "all")
     assert every.ids == (0, 1, 2)
@@ -168,7 +170,9 @@ def test_an_unstable_single_mask_gives_way_to_the_best_candidate(
     answers = []
     for threshold in (0.0, 1.1):
         monkeypatch.setattr(decoder, "dynamic_multimask_stability_thresh", threshold)
-        _, scores, low = predictor.predict(**arguments(prompt, 64), multimask_output=False)
+        _, scores, low = predictor.predict(
+            **arguments(prompt, random_sam2.image_size // 4), multimask_output=False
+        )
         found = predict_prompts(random_sam2, embedding, [prompt])
         torch.testing.assert_close(found.logits[0].clamp(-32, 32), torch.from_numpy(low[0]))
         answers.append(float(scores[0]))
@@ -177,11 +181,13 @@ def test_an_unstable_single_mask_gives_way_to_the_best_candidate(
 
 def test_refining_feeds_back_logits_and_keeps_the_prompt(random_sam2, embedding, predictor):
     prompt = Prompt(**KINDS["a click"])
-    _, scores, low = predictor.predict(**arguments(prompt, 64), multimask_output=True)
+    _, scores, low = predictor.predict(
+        **arguments(prompt, random_sam2.image_size // 4), multimask_output=True
+    )
     fed = low[scores.argmax()][None]
     for passes in (1, 2):
         _, _, low = predictor.predict(
-            **arguments(prompt, 64), mask_input=fed, multimask_output=False
+            **arguments(prompt, random_sam2.image_size // 4), mask_input=fed, multimask_output=False
         )
         fed = low
         found = predict_prompts(random_sam2, embedding, [prompt], refine=passes)
