@@ -71,12 +71,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Drum:
-    """An upright frustum: radius `low` at the base, `high` at the top, from y to y + height."""
+    """An upright frustum: radius `low` at the base, `high` at the top, from y to y + height.
+
+    `foot`: the base's height on the surface, where several make one body.
+    """
 
     base: Array
     height: float
     low: float
     high: float
+    foot: float = 0.0
 
     def bounds(self) -> tuple[Array, float]:
         middle = self.base + np.array([0, self.height / 2, 0], np.float32)
@@ -110,7 +114,7 @@ class Drum:
         around = around / np.sqrt(np.float32(1 + slope**2))
         normal = np.where(on_lid[..., None], np.array([0, 1, 0], np.float32), around)
         turn = np.arctan2(point[..., 0], -point[..., 2]) / 3.0
-        side_uv = np.stack([turn, point[..., 1]], -1)
+        side_uv = np.stack([turn, point[..., 1] + np.float32(self.foot)], -1)
         uv = np.where(on_lid[..., None], point[..., ::2], side_uv)
         return distance, normal, uv
 

@@ -1,20 +1,18 @@
-"""Ray-traced scenes: balls, boxes, cans, cones and bottles on a table before a wall."""
+"""Ray-traced scenes: balls, boxes, cans, vases and books on a table before a wall."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from . import things
 from .canvas import BACKGROUND, OBJECT, PART, Canvas
-from .solids import Box, Drum, Plane, Sphere
-from .textures import colour, scene_strength, surface
+from .solids import Plane
+from .textures import colour, noise_patch, scene_strength, surface
+from .things import Joins, vector
 
 Array = np.ndarray
 Rng = np.random.Generator
 TEXTURE_SIDE = 160
-
-
-def _vector(*values: float) -> Array:
-    return np.array(values, np.float32)
 
 
 class View:
@@ -24,13 +22,13 @@ class View:
         self.size = size
         pitch = rng.uniform(0.08, 0.75)
         distance = rng.uniform(4.0, 6.5)
-        target = _vector(rng.uniform(-0.3, 0.3), rng.uniform(0.2, 0.7), 0)
-        self.origin = target + _vector(0, np.sin(pitch), -np.cos(pitch)) * distance
+        target = vector(rng.uniform(-0.3, 0.3), rng.uniform(0.2, 0.7), 0)
+        self.origin = target + vector(0, np.sin(pitch), -np.cos(pitch)) * distance
         forward = (target - self.origin) / np.float32(distance)
-        self.basis = np.stack([_vector(1, 0, 0), _vector(0, np.cos(pitch), np.sin(pitch)), forward])
+        self.basis = np.stack([vector(1, 0, 0), vector(0, np.cos(pitch), np.sin(pitch)), forward])
         field = rng.uniform(0.26, 0.45)
         aspect = np.exp(rng.uniform(-0.55, 0.55))  # squeezed into the square picture
-        self.span = _vector(field * np.sqrt(aspect), field / np.sqrt(aspect))
+        self.span = vector(field * np.sqrt(aspect), field / np.sqrt(aspect))
         axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
         rays = np.empty((size, size, 3), np.float32)
         rays[..., 0] = axis[None] * self.span[0]
@@ -50,7 +48,7 @@ class View:
         centre, radius = bounds
         x, y, z = self.basis @ (centre - self.origin)
         reach = radius / max(z - radius, 0.3) * 1.05
-        middle = _vector(x, -y) / max(z, 0.3)
+        middle = vector(x, -y) / max(z, 0.3)
         low = (middle - reach) / self.span
         high = (middle + reach) / self.span
         low = np.clip(((low + 1) / 2 * self.size).astype(int) - 1, 0, self.size)
@@ -77,13 +75,39 @@ class View:
         return window, nearer
 
 
+class Window:
+    """A bright window with bars, far away, that glossy things mirror."""
+
+    def __init__(self, rng: Rng):
+        forward = vector(rng.uniform(-1, 1), rng.uniform(0.2, 1.2), rng.uniform(-1, 0.3))
+        self.forward = forward / np.linalg.norm(forward)
+        self.side = np.cross(vector(0, 1, 0), self.forward)
+        self.up = np.cross(self.forward, self.side)
+        self.half = rng.uniform(0.15, 0.6, 2).astype(np.float32)
+        self.panes = rng.integers(1, 4, 2)
+        self.brightness = rng.uniform(0.4, 1.0)
+
+    def seen(self, rays: Array, normals: Array) -> Array:
+        """How much of the window each pixel mirrors, (S, S)."""
+        mirrored = rays - 2 * (rays * normals).sum(-1, keepdims=True) * normals
+        ahead = mirrored @ self.forward
+        lit = ahead > 0.1
+        for axis, half, panes in zip((self.side, self.up), self.half, self.panes, strict=True):
+            place = (mirrored @ axis) / np.maximum(ahead, 0.1) / half
+            in_pane = np.abs((place + 1) / 2 * panes % 1 - 0.5) < 0.45
+            lit &= (np.abs(place) < 1) & in_pane
+        return lit * np.float32(self.brightness)
+
+
 class Light:
     def __init__(self, rng: Rng):
         angle, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.4)
-        direction = _vector(np.cos(angle), height, -abs(np.sin(angle)) - 0.15)
+        direction = vector(np.cos(angle), height, -abs(np.sin(angle)) - 0.15)
         self.direction = direction / np.linalg.norm(direction)
         self.ambient = rng.uniform(0.3, 0.65)
+        self.sky = rng.uniform(0, 0.25)  # how much darker it is from the side than from above
         self.warmth = (1 + rng.normal(0, 0.06, 3)).astype(np.float32)
+        self.window = Window(rng) if rng.random() < 0.5 else None
 
 
 def _shadows(rng: Rng, view: View, solids: list, light: Light) -> Array:
@@ -111,88 +135,18 @@ def _shadows(rng: Rng, view: View, solids: list, light: Light) -> Array:
     return (lit / len(directions)).reshape(side, side).repeat(2, 0).repeat(2, 1)
 
 
-def _compound(rng: Rng, x: float, z: float, scale: float) -> tuple[list, float]:
-    """The solids of one object that stands at (x, z) on the table, and its footprint's radius."""
-    r, h = scale * rng.uniform(0.5, 1.0), scale * rng.uniform(0.6, 2.4)
-    base = _vector(x, 0, z)
-    kind = rng.choice(
-        ["ball", "box", "can", "cone", "bottle", "mug", "stack", "lidded", "cup", "lamp"],
-        p=[0.22, 0.22, 0.17, 0.05, 0.09, 0.05, 0.07, 0.05, 0.05, 0.03],
-    )
-    up = lambda y: _vector(x, y, z)  # noqa: E731
-    yaw = rng.uniform(0, np.pi)
-    half = _vector(r, h / 2, r * rng.uniform(0.35, 1.0))
-    if kind == "ball":
-        return [Sphere(up(r), r)], r
-    if kind == "box":
-        return [Box(up(h / 2), half, yaw)], float(np.hypot(half[0], half[2]))
-    if kind == "can":
-        return [Drum(base, h, r * 0.8, r * 0.8)], r
-    if kind == "cone":
-        return [Drum(base, h, r, r * rng.uniform(0.01, 0.3))], r
-    if kind == "cup":
-        return [Drum(base, h * 0.7, r * rng.uniform(0.5, 0.7), r)], r
-    if kind == "bottle":
-        narrow, cap = r * rng.uniform(0.2, 0.4), rng.uniform(0.1, 0.25) * h
-        body = Drum(base, h, r * 0.6, r * 0.6)
-        neck = Drum(up(h), h * 0.3, r * 0.6, narrow)
-        return [body, neck, Drum(up(h * 1.3), cap, narrow * 1.1, narrow * 1.1)], r
-    if kind == "mug":
-        return [Drum(base, h, r * 0.8, r * 0.8), Drum(up(h * 0.3), h * 0.35, r * 0.81, r * 0.81)], r
-    if kind == "stack":
-        lift = h * rng.uniform(0.3, 0.8)
-        lower = Box(up(lift / 2), _vector(r, lift / 2, half[2]), yaw)
-        return [lower, Sphere(up(lift + r * 0.4), r * 0.4)], float(np.hypot(r, half[2]))
-    if kind == "lidded":
-        lid = Box(up(h * 0.9 + r * 0.1), _vector(r * 1.05, r * 0.1, half[2] * 1.05), yaw)
-        return [Box(up(h * 0.45), _vector(r, h * 0.45, half[2]), yaw), lid], float(
-            np.hypot(r, half[2])
-        )
-    pole = Drum(base, h, r * 0.15, r * 0.1)
-    return [pole, Drum(up(h), h * 0.5, r, r * 0.5)], r
-
-
 def _room(rng: Rng) -> list[tuple[object, float]]:
     """The surfaces around: table, wall, perhaps a floor or a side wall; with texture scales."""
     wall = float(rng.uniform(1.5, 5.0))
     edge = float(rng.choice([np.inf, rng.uniform(0.9, wall)]))
-    planes = [Plane(_vector(0, 0, 0), _vector(0, 1, 0), edge)]
-    planes.append(Plane(_vector(0, 0, wall), _vector(0, 0, -1)))
+    planes = [Plane(vector(0, 0, 0), vector(0, 1, 0), edge)]
+    planes.append(Plane(vector(0, 0, wall), vector(0, 0, -1)))
     if np.isfinite(edge) and rng.random() < 0.5:
-        planes.append(Plane(_vector(0, -rng.uniform(0.5, 2), 0), _vector(0, 1, 0)))
+        planes.append(Plane(vector(0, -rng.uniform(0.5, 2), 0), vector(0, 1, 0)))
     if rng.random() < 0.2:
         side = float(rng.choice([-1.0, 1.0]))
-        planes.append(Plane(_vector(side * rng.uniform(1.4, 3), 0, 0), _vector(-side, 0, 0)))
+        planes.append(Plane(vector(side * rng.uniform(1.4, 3), 0, 0), vector(-side, 0, 0)))
     return [(plane, rng.uniform(0.15, 0.6)) for plane in planes]
-
-
-def _flat_things(rng: Rng) -> list[Box]:
-    """Cloths and books lying on the table, pictures on the wall behind it."""
-    things = []
-    for _ in range(rng.choice([0, 0, 1, 2])):
-        half = _vector(rng.uniform(0.2, 1.3), rng.uniform(0.005, 0.08), rng.uniform(0.2, 0.8))
-        place = _vector(rng.uniform(-1, 1), half[1], rng.uniform(-0.8, 0.8))
-        things.append(Box(place, half, rng.uniform(0, np.pi)))
-    for _ in range(rng.choice([0, 0, 1, 2])):
-        half = _vector(rng.uniform(0.15, 0.8), rng.uniform(0.15, 0.6), 0.02)
-        place = _vector(rng.uniform(-1.6, 1.6), rng.uniform(0.4, 2.0), rng.uniform(1.2, 1.5))
-        things.append(Box(place, half, 0.0))
-    return things
-
-
-def _standing_things(rng: Rng) -> list[list]:
-    count, scale = int(rng.integers(2, 13)), rng.uniform(0.3, 0.75)
-    placed: list[tuple[float, float, float]] = []
-    things = []
-    for _ in range(count * 3):
-        x, z = rng.uniform(-1.7, 1.7), rng.uniform(-1.3, 1.3)
-        solids, radius = _compound(rng, x, z, scale * rng.uniform(0.4, 1.25))
-        if all(np.hypot(x - a, z - b) > radius + r for a, b, r in placed):
-            placed.append((x, z, radius))
-            things.append(solids)
-        if len(things) == count:
-            break
-    return things
 
 
 def _texture(rng: Rng, strength: float) -> Array:
@@ -200,9 +154,13 @@ def _texture(rng: Rng, strength: float) -> Array:
 
 
 def _painted(rng: Rng, strength: float) -> Array:
-    """An object's texture; now and then bold bands or checks, which are no parts of it."""
+    """A thing's texture; now and then spots, bold bands or checks, which are no parts of it."""
     texture = _texture(rng, strength)
-    if rng.random() < 0.75:
+    choice = rng.random()
+    if choice < 0.12:
+        spots = noise_patch(rng, TEXTURE_SIDE, TEXTURE_SIDE) > rng.uniform(0.8, 2.0)
+        return np.where(spots[..., None], texture * rng.uniform(0.4, 0.9), texture)
+    if choice < 0.75:
         return texture
     axis = np.arange(TEXTURE_SIDE, dtype=np.float32) / TEXTURE_SIDE
     bands = np.sin(axis * np.pi * rng.integers(2, 9) + rng.uniform(0, 6.3)) > rng.uniform(-0.6, 0.6)
@@ -210,6 +168,13 @@ def _painted(rng: Rng, strength: float) -> Array:
     if rng.random() < 0.3:
         pattern = np.broadcast_to(bands[None], pattern.shape)
     return np.where(pattern[..., None], colour(rng), texture)
+
+
+def _paper(rng: Rng) -> Array:
+    """The edges of a book's pages: fine pale lines."""
+    lines = rng.uniform(0.75, 1.0, (1, TEXTURE_SIDE, 1)) if rng.random() < 0.5 else 1.0
+    pale = rng.uniform(0.6, 0.95) * vector(1, rng.uniform(0.92, 1), rng.uniform(0.75, 1))
+    return np.broadcast_to(lines * pale, (TEXTURE_SIDE, TEXTURE_SIDE, 3)).transpose(1, 0, 2)
 
 
 def draw(rng: Rng, size: int) -> Canvas:
@@ -225,24 +190,31 @@ def draw(rng: Rng, size: int) -> Canvas:
     for plane, scale in _room(rng):
         show(canvas.node(BACKGROUND), plane, scale, _texture(rng, strength), 0.0)
     view.depth[np.isinf(view.depth)] = 1e3
-    things = [[thing] for thing in _flat_things(rng)] + _standing_things(rng)
-    for solids in things:
-        whole, gloss = canvas.node(OBJECT), rng.choice([0.0, rng.uniform(0.1, 0.7)])
-        texture = _painted(rng, strength)
-        for order, solid in enumerate(solids):
-            node = whole
-            if order and rng.random() < 0.9:
+    solids = []
+    for pieces in things.flat(rng) + things.on_table(rng):
+        solids += [piece.solid for piece in pieces]
+        for piece in pieces:
+            if piece.joins is Joins.NEW:
+                whole = node = canvas.node(OBJECT)
+                gloss, scale = rng.choice([0.0, rng.uniform(0.1, 0.9)]), rng.uniform(0.3, 1.2)
+                texture = own = _painted(rng, strength)
+            elif piece.joins is Joins.PART and rng.random() < 0.9:
                 node, texture = canvas.node(PART, whole), _painted(rng, strength)
-            show(node, solid, rng.uniform(0.3, 1.2), texture, gloss)
-    solids = [solid for thing in things for solid in thing]
+            else:
+                node = whole
+                texture = _paper(rng) if piece.joins is Joins.PAGES else own
+            show(node, piece.solid, scale, texture, gloss)
     canvas.image = _lit(rng, view, solids, light)
     return canvas
 
 
 def _lit(rng: Rng, view: View, solids: list, light: Light) -> Array:
     direct = np.clip(view.normals @ light.direction, 0, 1) * _shadows(rng, view, solids, light)
-    image = view.colours * (light.ambient + (1.25 - light.ambient) * direct)[..., None]
+    ambient = light.ambient * (1 + light.sky * (view.normals[..., 1] - 1))
+    image = view.colours * (ambient + (1.25 - light.ambient) * direct)[..., None]
     bounce = light.direction - view.rays
     bounce = bounce / np.linalg.norm(bounce, axis=-1, keepdims=True)
-    shine = np.clip((view.normals * bounce).sum(-1), 0, 1) ** 40 * view.gloss * (direct > 0)
-    return (image * light.warmth + shine[..., None]).astype(np.float32)
+    shine = np.clip((view.normals * bounce).sum(-1), 0, 1) ** 40 * (direct > 0)
+    if light.window is not None:
+        shine = np.maximum(shine, light.window.seen(view.rays, view.normals))
+    return (image * light.warmth + (shine * view.gloss)[..., None]).astype(np.float32)
