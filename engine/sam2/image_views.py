@@ -16,6 +16,7 @@ Letters as in `point_decoder`; R stands for the rows H * T of all heads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any, TypeAlias
 
 import torch
@@ -82,19 +83,21 @@ class Plain:
     """The image tokens that no prompt changed, image (N, C); pe: (N, C); both float32.
 
     dtype: what the views of later layers are in. projections: what `shared` computed, kept for all
-    prompts.
+    prompts, and `lock`, as several threads may ask for it.
     """
 
     image: Tensor
     pe: Tensor
     dtype: torch.dtype
     projections: dict[Any, Any] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def shared(self, key: Any, make: Any) -> Any:
         """What `make()` gives, made once."""
-        if key not in self.projections:
-            self.projections[key] = make()
-        return self.projections[key]
+        with self.lock:
+            if key not in self.projections:
+                self.projections[key] = make()
+            return self.projections[key]
 
     def read(self, attention: Any, tokens: Tensor) -> Tensor:
         """See `Own.read`: here all prompts' tokens attend to one set of keys."""
