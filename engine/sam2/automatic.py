@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..ops.bits import boxes_packed, pack_bits, packed_width, shift_right, unpack_bits
+from ..ops.bits import boxes_packed, packed_width, shift_right
 from ..ops.checks import InputError, Progress, check_image
 from ..ops.chunks import ran_out_of_memory
-from ..ops.components import fill_small_holes, remove_small_islands
 from ..ops.crew import Crew, Pause
 from ..ops.nms import box_nms, suppress
+from ..ops.tidy import tidy
 from ..ops.upsample import UPSAMPLING_BYTES, upsample_masks
 from ..regions import Regions
 from .candidates import Candidates, decode_candidates
@@ -315,9 +315,7 @@ def _tidy(masks: _Masks, size: tuple[int, int], settings: Everything, clock: _Cl
     packed, unchanged = masks.packed, torch.ones_like(masks.scores)
     area = settings.min_mask_region_area
     for i in range(len(packed)):
-        filled = fill_small_holes(unpack_bits(packed[i], size[1]), area)
-        clock.tick()
-        tidied = pack_bits(remove_small_islands(filled, area))
+        tidied = tidy(packed[i], size[1], area, clock.tick)
         unchanged[i] = (tidied == packed[i]).all()
         packed[i] = tidied
         clock.tick()

@@ -10,6 +10,7 @@ from PIL import Image
 from region_fields.engine import Everything, InputError, Regions, segment_everything
 from region_fields.engine.ops.crew import Crew
 from region_fields.engine.sam2 import automatic, candidates
+from region_fields.engine.sam2 import model as model_file
 from region_fields.engine.sam2.model import Sam2
 from scipy.optimize import linear_sum_assignment
 from skimage import measure
@@ -416,6 +417,17 @@ def test_a_long_encoding_is_interrupted_between_its_products(make_random):
     model.embed(torch.rand(40, 60, 3), calls.append)
     assert len(calls) > 4 * len(model.network.image_encoder.trunk.blocks)
     assert sum(calls) == pytest.approx(1)
+
+
+def test_long_attention_is_interrupted_between_queries_and_stays_the_same(make_random, monkeypatch):
+    """A global attention of the large encoder takes more than a second."""
+    model, image, calls = make_random("tiny", image_size=256), torch.rand(40, 60, 3), []
+    plain = model.embed(image)
+    monkeypatch.setattr(model_file, "_LONG_ATTENTION", 1 << 10)
+    monkeypatch.setattr(model_file, "_QUERIES_AT_ONCE", 16)
+    split = model.embed(image, calls.append)
+    assert calls.count(0) > len(model.network.image_encoder.trunk.blocks)
+    assert torch.allclose(split.image_embed, plain.image_embed, rtol=0, atol=1e-4)
 
 
 def test_neither_image_nor_network_is_modified(nano, still_life):

@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 import torch
 from region_fields.engine import Everything, segment_everything
-from region_fields.engine.ops import bits, upsample
+from region_fields.engine.ops import bits, tidy, upsample
 from region_fields.engine.ops.crew import Crew
 from region_fields.engine.sam2 import automatic, candidates
 from region_fields.engine.sam2.point_decoder import PointDecoder
@@ -69,7 +69,7 @@ def on_the_host(work):
 @pytest.fixture
 def watch(monkeypatch) -> Watch:
     """The CPU taken for a GPU, and what it does watched."""
-    for module in (bits, upsample):
+    for module in (bits, tidy, upsample):
         monkeypatch.setattr(module, "on_host", lambda tensor: False)
     for name in ("grid_points", "to_network_pixels"):
         monkeypatch.setattr(automatic, name, on_the_host(getattr(automatic, name)))
