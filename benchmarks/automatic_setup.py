@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
 import time
 import warnings
@@ -124,6 +126,7 @@ def measured(work: Callable[[], Any]) -> Measured:
     """
     if torch.cuda.is_initialized():
         return _measured_cuda(work)
+    give_back()
     before, peak, done = resident(), 0, threading.Event()
 
     def watch() -> None:
@@ -150,6 +153,13 @@ def _measured_cuda(work: Callable[[], Any]) -> Measured:
     torch.cuda.synchronize()
     seconds, processor = time.perf_counter() - start, time.process_time() - start_processor
     return Measured(seconds, processor, torch.cuda.max_memory_allocated() - before, result)
+
+
+def give_back() -> None:
+    """Return to the system what was freed, or memory used before would count for nothing."""
+    gc.collect()
+    if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def resident() -> int:

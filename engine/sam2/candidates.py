@@ -13,6 +13,7 @@ from .everything import Everything
 from .point_decoder import Attended, PointDecoder, indices
 
 _PIECE_BYTES = 32 << 20
+_FEWEST = 3  # Products of fewer points' tokens are slow whatever the width.
 _LOGIT_LIMIT = 32.0
 _ADVICE = (
     "Not one point could be decoded; close what else uses this device, use a smaller model, or "
@@ -61,10 +62,11 @@ def _points_at_once(decoder: PointDecoder, settings: Everything) -> tuple[int, i
 
     On a CPU a few points, as more gain nothing; elsewhere as many as the budget allows.
     """
-    budget = settings.memory_budget // 2
-    piece = min(budget, _PIECE_BYTES) if decoder.device.type == "cpu" else budget
-    length = max(1, piece // decoder.bytes_per_prompt)
-    return length, budget // (length * decoder.bytes_per_prompt)
+    budget, each = settings.memory_budget // 2, decoder.bytes_per_prompt
+    length = max(1, budget // each)
+    if decoder.device.type == "cpu":
+        length = min(length, max(_FEWEST, _PIECE_BYTES // each))
+    return length, budget // (length * each)
 
 
 def _decode_piece(
