@@ -5,6 +5,8 @@
 
 Same network, image and settings; the predicted-IoU threshold is set so that a share of the
 candidates passes (--survive), and unless --stability is given no stability filter takes any away.
+So many masks go through full size and all that follows, whatever few the suppression leaves of
+them: on a picture of few things most candidates are the same masks. With --nms 1 all of them stay.
 Prints a table: seconds, peak memory above the loaded model, ratio, matched masks; and how far our
 time stands from the arithmetic at the speed a large matrix product reaches here (both in processor
 seconds where --threads is 1, so that other work on the machine counts less). The two sides
@@ -28,6 +30,7 @@ from automatic_setup import (
     make_model,
     masks_of,
     measured,
+    predicted_ious,
     read_image,
     run_reference,
     threshold_for,
@@ -43,10 +46,12 @@ def main() -> None:
     model = make_model(options.model, options.device, options.dtype)
     image = read_image(options.image, options.megapixels)
     survive = threshold_for(model, image, options.points, options.survive)
+    ious = predicted_ious(model, image, options.points, options.points**2)
     settings = Everything(
         points_per_side=options.points,
         pred_iou_thresh=survive,
         stability_score_thresh=options.stability,
+        box_nms_thresh=options.nms,
         crop_n_layers=options.crops,
         use_m2m=options.m2m,
         memory_budget=options.budget << 20,
@@ -54,7 +59,8 @@ def main() -> None:
     print(
         f"{options.model} on {model.device}, {model.dtype}, {options.threads} threads; "
         f"{image.shape[1]} x {image.shape[0]} pixels, {options.points} points per side, "
-        f"{options.crops} crop layers, m2m {options.m2m}, predicted IoU > {survive:.4f}"
+        f"{options.crops} crop layers, m2m {options.m2m}, predicted IoU > {survive:.4f}: "
+        f"{int((ious > survive).sum())} of the image's {ious.numel()} candidates"
     )
     if options.precisions:
         print_table(model, image, settings, options.half, options.repeat)
@@ -120,6 +126,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--points", type=int, default=32, help="points per side")
     parser.add_argument("--survive", type=float, default=0.15, help="share of candidates")
     parser.add_argument("--stability", type=float, default=0.0, help="stability_score_thresh")
+    parser.add_argument("--nms", type=float, default=0.7, help="box_nms_thresh; 1 keeps all")
     parser.add_argument("--crops", type=int, default=0)
     parser.add_argument("--m2m", action="store_true")
     parser.add_argument("--budget", type=int, default=256, help="memory_budget in MiB")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
 import time
 import warnings
@@ -60,15 +62,20 @@ def read_image(path: Path, megapixels: float) -> Tensor:
 
 
 @torch.no_grad()
-def threshold_for(model: Sam2, image: Tensor, points_per_side: int, share: float) -> float:
-    """The predicted IoU that `share` of the candidates exceed, from a sample of the points."""
+def predicted_ious(model: Sam2, image: Tensor, points_per_side: int, most: int) -> Tensor:
+    """Predicted IoUs (P, 3) of the grid's candidates, of at most so many of its points."""
     embedding = model.embed(image)
     decoder = PointDecoder(model, embedding)
     points = grid_points(points_per_side, embedding.size).to(model.device)
-    points = points[torch.linspace(0, len(points) - 1, min(CANDIDATES_TRIED, len(points))).long()]
+    points = points[torch.linspace(0, len(points) - 1, min(most, len(points))).long()]
     tokens = decoder.embed_points(to_network_pixels(points, embedding.size, model))
-    ious = [decoder.ious(decoder.attend(part))[:, 1:] for part in tokens.split(4)]
-    return min(1.0, max(1e-6, float(torch.cat(ious).flatten().quantile(1 - share))))
+    return torch.cat([decoder.ious(decoder.attend(part))[:, 1:] for part in tokens.split(4)])
+
+
+def threshold_for(model: Sam2, image: Tensor, points_per_side: int, share: float) -> float:
+    """The predicted IoU that `share` of the candidates exceed, from a sample of the points."""
+    ious = predicted_ious(model, image, points_per_side, CANDIDATES_TRIED)
+    return min(1.0, max(1e-6, float(ious.flatten().quantile(1 - share))))
 
 
 def run_reference(model: Sam2, image: np.ndarray, settings: Everything) -> list[dict[str, Any]]:
@@ -119,6 +126,7 @@ def measured(work: Callable[[], Any]) -> Measured:
     """
     if torch.cuda.is_initialized():
         return _measured_cuda(work)
+    give_back()
     before, peak, done = resident(), 0, threading.Event()
 
     def watch() -> None:
@@ -145,6 +153,13 @@ def _measured_cuda(work: Callable[[], Any]) -> Measured:
     torch.cuda.synchronize()
     seconds, processor = time.perf_counter() - start, time.process_time() - start_processor
     return Measured(seconds, processor, torch.cuda.max_memory_allocated() - before, result)
+
+
+def give_back() -> None:
+    """Return to the system what was freed, or memory used before would count for nothing."""
+    gc.collect()
+    if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def resident() -> int:

@@ -20,7 +20,9 @@ from torch.nn import functional as F
 from .bits import bit_count, chunk_length, on_host, pack_bits, packed_width
 
 _PIXELS_ON_CPU = 1 << 17
-_BYTES_ON_CPU = 16 << 20
+UPSAMPLING_BYTES = 32 << 20
+"""What `upsample_masks` takes on the CPU besides its result, whatever it is allowed."""
+
 _BYTES_ELSEWHERE = 256 << 20
 _BYTES_PER_PIXEL = 16
 _ROUNDING = 1e-6
@@ -61,7 +63,7 @@ def upsample_masks(
     counts = torch.empty((3, count), dtype=torch.int64, device=logits.device)
     pixels = working_bytes // 2 // _BYTES_PER_PIXEL
     if on_host(logits):
-        working_bytes, pixels = min(working_bytes, 2 * _BYTES_ON_CPU), _PIXELS_ON_CPU
+        working_bytes, pixels = min(working_bytes, UPSAMPLING_BYTES), _PIXELS_ON_CPU
     step = chunk_length(4 * logits.shape[-2] * grid.padded, working_bytes // 2)
     for start in range(0, count, step):
         part = slice(start, start + step)

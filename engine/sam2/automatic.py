@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..ops.bits import boxes_packed, pack_bits, packed_width, shift_right, unpack_bits
+from ..ops.bits import boxes_packed, packed_width, shift_right
 from ..ops.checks import InputError, Progress, check_image
-from ..ops.chunks import in_chunks, ran_out_of_memory
-from ..ops.components import fill_small_holes, remove_small_islands
+from ..ops.chunks import ran_out_of_memory
+from ..ops.crew import Crew, Pause
 from ..ops.nms import box_nms, suppress
-from ..ops.upsample import upsample_masks
+from ..ops.tidy import tidy
+from ..ops.upsample import UPSAMPLING_BYTES, upsample_masks
 from ..regions import Regions
 from .candidates import Candidates, decode_candidates
 from .decode import to_network_pixels
@@ -138,8 +139,9 @@ def _segment_crop(
     decoder = PointDecoder(model, embedding)
     points = grid_points(settings.points_in_layer(crop.layer), crop.size).to(model.device)
     points = to_network_pixels(points, crop.size, model)
-    candidates = decode_candidates(decoder, points, settings, clock.tick)
-    return _keep_best(candidates, crop, size, settings, clock)
+    with Crew.for_device(model.device) as crew:
+        candidates = decode_candidates(decoder, points, settings, clock.tick, crew)
+        return _keep_best(candidates, crop, size, settings, clock, crew)
 
 
 def _embed(model: Sam2, image: Tensor, clock: _Clock) -> Embedding:
@@ -161,6 +163,7 @@ def _keep_best(
     size: tuple[int, int],
     settings: Everything,
     clock: _Clock,
+    crew: Crew,
 ) -> _Masks:
     """Bring candidates to full size, best first, and keep what is stable and nothing suppresses.
 
@@ -173,26 +176,32 @@ def _keep_best(
     scores = candidates.scores[order]
     kept = [_no_masks(crop, scores.device)]
 
-    def judge(part: slice) -> _Masks:
-        fresh = _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
+    def enlarge(part: slice, pause: Pause) -> _Masks:
+        return _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
+
+    length, at_once = _masks_at_once(crop, settings, scores.device)
+    for part, fresh in crew.in_chunks(
+        len(ranked), length, enlarge, _ADVICE, clock.tick, at_once=at_once
+    ):
+        ranked[part] = [scores[:0]] * (part.stop - part.start)
         so_far = torch.cat([masks.boxes for masks in kept])
         stays = suppress(fresh.boxes, settings.box_nms_thresh, so_far)
-        return fresh.take(stays.nonzero().squeeze(1))
-
-    length = _masks_at_once(crop, settings, scores.device)
-    for part, masks in in_chunks(len(ranked), length, judge, _ADVICE):
-        kept.append(masks)
-        ranked[part] = [scores[:0]] * (part.stop - part.start)
+        kept.append(fresh.take(stays.nonzero().squeeze(1)))
         clock.tick()
     return _concatenate(kept)
 
 
-def _masks_at_once(crop: Crop, settings: Everything, device: torch.device) -> int:
-    """So many that packed masks stay in the budget, and on a CPU a piece takes under a second."""
-    length = settings.memory_budget // 4 // max(1, crop.area // 8)
-    if device.type == "cpu":
-        length = min(length, _PIXELS_AT_ONCE // crop.area)
-    return max(1, length)
+def _masks_at_once(crop: Crop, settings: Everything, device: torch.device) -> tuple[int, int]:
+    """How many masks make a piece, and how many pieces fit the budget.
+
+    So many that packed masks stay in the budget, and on a CPU a piece takes under a second.
+    """
+    budget = settings.memory_budget // 4
+    length = max(1, budget // max(1, crop.area // 8))
+    if device.type != "cpu":
+        return length, 1
+    length = max(1, min(length, _PIXELS_AT_ONCE // crop.area))
+    return length, budget // (length * crop.area // 8 + UPSAMPLING_BYTES)
 
 
 def _stable_masks(
@@ -306,9 +315,7 @@ def _tidy(masks: _Masks, size: tuple[int, int], settings: Everything, clock: _Cl
     packed, unchanged = masks.packed, torch.ones_like(masks.scores)
     area = settings.min_mask_region_area
     for i in range(len(packed)):
-        filled = fill_small_holes(unpack_bits(packed[i], size[1]), area)
-        clock.tick()
-        tidied = pack_bits(remove_small_islands(filled, area))
+        tidied = tidy(packed[i], size[1], area, clock.tick)
         unchanged[i] = (tidied == packed[i]).all()
         packed[i] = tidied
         clock.tick()

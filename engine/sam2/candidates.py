@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..ops.chunks import in_chunks
+from ..ops.crew import Crew, Pause
 from .everything import Everything
 from .point_decoder import Attended, PointDecoder, indices
 
-_PIECE_BYTES = 96 << 20
+_PIECE_BYTES = 32 << 20
+_FEWEST = 3  # Products of fewer points' tokens are slow whatever the width.
 _LOGIT_LIMIT = 32.0
 _ADVICE = (
     "Not one point could be decoded; close what else uses this device, use a smaller model, or "
@@ -32,18 +33,23 @@ class Candidates:
 
 
 def decode_candidates(
-    decoder: PointDecoder, points: Tensor, settings: Everything, tick: Callable[[float], None]
+    decoder: PointDecoder,
+    points: Tensor,
+    settings: Everything,
+    tick: Callable[[float], None],
+    crew: Crew,
 ) -> Candidates:
     """Decode every point, float32 (P, 2) in network pixels; tick(points done) after each piece."""
     tokens = decoder.embed_points(points)
 
-    def decode(part: slice) -> tuple[Tensor, Tensor]:
-        return _decode_piece(decoder, tokens[part], settings, tick)
+    def decode(part: slice, pause: Pause) -> tuple[Tensor, Tensor]:
+        return _decode_piece(decoder, tokens[part], settings, pause)
 
     logits: list[Tensor] = []
     scores = [torch.zeros(0, device=tokens.device)]
-    for part, (piece, score) in in_chunks(
-        len(tokens), _points_at_once(decoder, settings), decode, _ADVICE
+    length, at_once = _points_at_once(decoder, settings)
+    for part, (piece, score) in crew.in_chunks(
+        len(tokens), length, decode, _ADVICE, lambda: tick(0), at_once=at_once
     ):
         logits.extend(piece.unbind(0))
         scores.append(score)
@@ -51,16 +57,20 @@ def decode_candidates(
     return Candidates(logits, torch.cat(scores))
 
 
-def _points_at_once(decoder: PointDecoder, settings: Everything) -> int:
-    """On a CPU a few, as more gain nothing; elsewhere as many as the budget allows."""
-    budget = settings.memory_budget // 2
+def _points_at_once(decoder: PointDecoder, settings: Everything) -> tuple[int, int]:
+    """How many points make a piece, and how many pieces fit the budget.
+
+    On a CPU a few points, as more gain nothing; elsewhere as many as the budget allows.
+    """
+    budget, each = settings.memory_budget // 2, decoder.bytes_per_prompt
+    length = max(1, budget // each)
     if decoder.device.type == "cpu":
-        budget = min(budget, _PIECE_BYTES)
-    return max(1, budget // decoder.bytes_per_prompt)
+        length = min(length, max(_FEWEST, _PIECE_BYTES // each))
+    return length, budget // (length * each)
 
 
 def _decode_piece(
-    decoder: PointDecoder, tokens: Tensor, settings: Everything, tick: Callable[[float], None]
+    decoder: PointDecoder, tokens: Tensor, settings: Everything, pause: Pause
 ) -> tuple[Tensor, Tensor]:
     """Candidates of some points: logits (K, S/4, S/4) and scores (K,), those that pass."""
     threshold = settings.pred_iou_thresh
@@ -78,7 +88,7 @@ def _decode_piece(
         masks = decoder.embed_masks(first[index].clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT))
         again = decoder.attend(tokens[owner[index]], masks)
         refined.append(_single(decoder, again, threshold))
-        tick(0)
+        pause()
     return torch.cat([r[0] for r in refined]), torch.cat([r[1] for r in refined])
 
 

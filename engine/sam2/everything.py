@@ -35,8 +35,8 @@ class Everything:
     multimask_output: False takes one mask for each point instead of three.
     memory_budget: bytes that intermediate results may take; it sets how many points are decoded
     and how many masks brought to full size at once, and changes no result but for rounding. A CPU
-    never uses more than some 100 MiB of it; a GPU is the faster the more it may use. Held
-    besides: the network, its embedding, 4 bytes for each of the (S/4)^2 logits of a candidate
+    takes 32 to 96 MiB of it for each of torch's threads; a GPU is the faster the more it may use.
+    Held besides: the network, its embedding, 4 bytes for each of the (S/4)^2 logits of a candidate
     that passed pred_iou_thresh, and one bit for each pixel of a mask in the result.
 
     Raises InputError where a value can't be.

@@ -15,7 +15,9 @@ Letters as in `point_decoder`; R stands for the rows H * T of all heads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any, TypeAlias
 
 import torch
@@ -36,7 +38,21 @@ from .folded import (
 
 _FEW = 4  # So many times more channels than rows make `Grown` the faster; measured.
 
+_IN_CACHE = 1 << 18  # numbers
+
 View: TypeAlias = "Plain | Grown | Own"
+
+
+def few(images: Tensor, each: int = 1) -> Iterator[slice]:
+    """Parts of the prompts of images (P, N, C), in rows of which a prompt has `each`.
+
+    On a CPU so many that their images stay in the cache: tokens are few, and many prompts' of them
+    are worked on at once, images are not. All elsewhere.
+    """
+    count, tokens, channels = images.shape
+    some = max(1, _IN_CACHE // (tokens * channels)) if images.device.type == "cpu" else count
+    for start in range(0, count, max(1, some)):
+        yield slice(start * each, min(start + some, count) * each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +74,28 @@ class Own:
         """
         weight = split(attention.k_proj.weight, attention.num_heads)
         folded = fold(scaled_queries(attention, tokens), weight).to(self.keys.dtype)
-        weights = torch.bmm(folded, (self.keys + self.pe).transpose(1, 2)).softmax(-1)
-        sums = torch.bmm(weights, self.keys).to(torch.float32)
-        return merge(attention, project_values(attention, sums))
+        sums = torch.empty_like(folded)
+        for part in few(self.keys):
+            image = (self.keys[part] + self.pe).transpose(1, 2)
+            weights = torch.bmm(folded[part], image).softmax(-1)
+            torch.bmm(weights, self.keys[part], out=sums[part])
+        return merge(attention, project_values(attention, sums.to(torch.float32)))
 
     def write(self, attention: Any, placed: Tensor, tokens: Tensor, norm: Any) -> Own:
-        """The image after it reads tokens (P, T, C); `placed` are they with positions added."""
+        """The image after it reads tokens (P, T, C); `placed` are they with positions added.
+
+        Uses `keys` up.
+        """
         keys, kind = scaled_keys(attention, placed), self.keys.dtype
         folded = fold(keys, split(attention.q_proj.weight, attention.num_heads)).to(kind)
-        bias, image = key_bias(attention, keys).to(kind), (self.keys + self.pe).transpose(1, 2)
-        weights = written_weights(attention, torch.baddbmm(bias, folded, image))
-        values = written_values(attention, tokens).to(kind)
-        return Own(norm(torch.baddbmm(self.keys, weights.transpose(1, 2), values)), self.pe)
+        bias, values = key_bias(attention, keys).to(kind), written_values(attention, tokens)
+        values, mixed = values.to(kind), self.keys
+        for part in few(self.keys):
+            image = (self.keys[part] + self.pe).transpose(1, 2)
+            scores = torch.baddbmm(bias[part], folded[part], image)
+            weights = written_weights(attention, scores)
+            mixed[part].baddbmm_(weights.transpose(1, 2), values[part])
+        return Own(norm(mixed), self.pe)
 
 
 def _heads_first(x: Tensor, heads: int) -> Tensor:
@@ -82,19 +108,21 @@ class Plain:
     """The image tokens that no prompt changed, image (N, C); pe: (N, C); both float32.
 
     dtype: what the views of later layers are in. projections: what `shared` computed, kept for all
-    prompts.
+    prompts, and `lock`, as several threads may ask for it.
     """
 
     image: Tensor
     pe: Tensor
     dtype: torch.dtype
     projections: dict[Any, Any] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def shared(self, key: Any, make: Any) -> Any:
         """What `make()` gives, made once."""
-        if key not in self.projections:
-            self.projections[key] = make()
-        return self.projections[key]
+        with self.lock:
+            if key not in self.projections:
+                self.projections[key] = make()
+            return self.projections[key]
 
     def read(self, attention: Any, tokens: Tensor) -> Tensor:
         """See `Own.read`: here all prompts' tokens attend to one set of keys."""
@@ -105,8 +133,11 @@ class Plain:
             return _heads_first(keys, heads).transpose(1, 2), _heads_first(values, heads)
 
         keys, values = self.shared(attention, project)
-        queries = scaled_queries(attention, tokens).flatten(0, 1).transpose(0, 1)
-        found = torch.bmm(torch.bmm(queries, keys).softmax(-1), values)
+        queries = scaled_queries(attention, tokens).flatten(0, 1).transpose(0, 1).contiguous()
+        found = torch.empty_like(queries)
+        for part in few(self.image.expand(len(tokens), -1, -1), tokens.shape[1]):
+            weights = torch.bmm(queries[:, part], keys).softmax(-1)
+            found[:, part] = torch.bmm(weights, values)
         merged: Tensor = attention.out_proj(found.transpose(0, 1).flatten(1))
         return merged.view_as(tokens)
 
@@ -117,14 +148,18 @@ class Plain:
         def project() -> Tensor:
             return split(attention.q_proj(self.image + self.pe).t().contiguous(), heads)
 
-        scores = fold(scaled_keys(attention, placed), self.shared(attention, project))
-        weights = written_weights(attention, scores)
+        keys, projected = scaled_keys(attention, placed), self.shared(attention, project)
         values = written_values(attention, tokens)
         image = self.image.to(self.dtype).expand(len(tokens), -1, -1)
-        mixed = torch.baddbmm(image, weights.to(self.dtype).transpose(1, 2), values.to(self.dtype))
-        many = weights.shape[1] * _FEW > self.image.shape[1]
+        many = values.shape[1] * _FEW > self.image.shape[1]
         if many or self.dtype != torch.float32:
+            mixed, values = image.new_empty(image.shape), values.to(self.dtype)
+            for part in few(image):
+                weights = written_weights(attention, fold(keys[part], projected)).to(self.dtype)
+                torch.baddbmm(image[part], weights.transpose(1, 2), values[part], out=mixed[part])
             return Own(norm(mixed), self.pe.to(self.dtype))
+        weights = written_weights(attention, fold(keys, projected))
+        mixed = torch.baddbmm(image, weights.transpose(1, 2), values)
         start = Grown(
             self.image, self, torch.ones_like(norm.weight), (), torch.zeros_like(norm.bias)
         )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from ..ops.checks import InputError, check_image
 from .architecture import Architecture
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+_LONG_ATTENTION = 1 << 25  # pairs of a query and a key
+_QUERIES_AT_ONCE = 1024
 _AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 
 PRECISIONS = {
@@ -133,12 +137,16 @@ class Sam2:
         """Encode `image`, float (H, W, 3) in [0, 1]; a fourth channel is ignored.
 
         between(share) is called before each matrix product of the encoder, with the share of them
-        that each is; it may raise to interrupt. Raises InputError when the shape or type is
-        another, or a value isn't finite.
+        that each is, and within long attention on a CPU with 0; it may raise to interrupt.
+        Raises InputError when the shape or type is another, or a value isn't finite.
         """
         pixels = preprocess(check_image(image).to(self.device), self.image_size)
         network = self.network
-        with self.autocast(), _before_each_product(network.image_encoder, between):
+        with (
+            self.autocast(),
+            _before_each_product(network.image_encoder, between),
+            _ByQueries(between),
+        ):
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
         feats[-1] = feats[-1] + network.no_mem_embed
@@ -171,6 +179,32 @@ def _before_each_product(
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class _ByQueries(TorchFunctionMode):
+    """Attention of very many queries, on a CPU, by some of them at a time, with calls between.
+
+    A global attention of the large encoder takes more than a second there. Each query's result is
+    its own, so nothing changes.
+    """
+
+    def __init__(self, call: Callable[[float], None] | None) -> None:
+        super().__init__()
+        self._call = call
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is not F.scaled_dot_product_attention or kwargs or len(args) != 3:
+            return func(*args, **kwargs)
+        query, key, value = args
+        long = query.shape[-2] * key.shape[-2] * math.prod(query.shape[:-2]) > _LONG_ATTENTION
+        if self._call is None or query.device.type != "cpu" or not long:
+            return func(query, key, value)
+        out = []
+        for some in query.split(_QUERIES_AT_ONCE, dim=-2):
+            self._call(0.0)
+            out.append(func(some, key, value))
+        return torch.cat(out, dim=-2)
 
 
 def best_dtype(device: torch.device) -> torch.dtype:

@@ -1,12 +1,16 @@
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from threading import current_thread, get_ident
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from region_fields.engine import Everything, InputError, Regions, segment_everything
+from region_fields.engine.ops.crew import Crew
 from region_fields.engine.sam2 import automatic, candidates
+from region_fields.engine.sam2 import model as model_file
 from region_fields.engine.sam2.model import Sam2
 from scipy.optimize import linear_sum_assignment
 from skimage import measure
@@ -216,20 +220,93 @@ def test_the_memory_budget_changes_no_result(everything):
 
 def test_the_memory_budget_sets_how_much_is_done_at_once(everything, monkeypatch):
     lengths: list[int] = []
-    for module in (automatic, candidates):
-        chunks = module.in_chunks
+    chunks = Crew.in_chunks
 
-        def spy(count, length, work, advice, chunks=chunks):
-            lengths.append(length)
-            return chunks(count, length, work, advice)
+    def spy(self, count, length, *args, **kwargs):
+        lengths.append(length)
+        return chunks(self, count, length, *args, **kwargs)
 
-        monkeypatch.setattr(module, "in_chunks", spy)
+    monkeypatch.setattr(Crew, "in_chunks", spy)
     monkeypatch.setattr(candidates, "_PIECE_BYTES", 1 << 40)
     monkeypatch.setattr(automatic, "_PIXELS_AT_ONCE", 1 << 40)
     everything(memory_budget=32 << 20)
     everything(memory_budget=64 << 20)
     few, many = lengths[:2], lengths[2:]
     assert [2 * n for n in few] == pytest.approx(many, abs=1)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """torch.set_num_threads, undone at the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_pieces(nano, monkeypatch) -> None:
+    """Pieces of so few points and masks that several threads have work."""
+    monkeypatch.setattr(candidates, "_PIECE_BYTES", 6 << 20)
+    monkeypatch.setattr(automatic, "_PIXELS_AT_ONCE", 4 * 180 * 260)
+
+
+@pytest.mark.parametrize("use_m2m", [False, True])
+def test_the_number_of_threads_changes_no_bit(nano, still_life, threads, small_pieces, use_m2m):
+    embedding = nano.embed(still_life)
+    settings = Everything(points_per_side=6, use_m2m=use_m2m, **EASY)
+    threads(1)
+    alone = segment_everything(nano, embedding, settings)
+    for count in (2, 3):
+        threads(count)
+        assert segment_everything(nano, embedding, settings).equals(alone)
+        assert torch.get_num_threads() == count
+
+
+def test_several_threads_work_in_inference_mode(everything, threads, small_pieces):
+    threads(2)
+    with torch.inference_mode():
+        inside = everything()
+    assert inside.equals(everything())
+
+
+def test_several_threads_are_interrupted_and_leave_torch_as_it_was(
+    nano, still_life, everything, threads, small_pieces
+):
+    threads(2)
+    expected, here, calls, stop_at = everything(), get_ident(), [], None
+
+    def interrupt(done, total):
+        assert get_ident() == here
+        calls.append(done)
+        if len(calls) == stop_at:
+            raise KeyboardInterrupt
+
+    settings = Everything(points_per_side=6, **EASY)
+    segment_everything(nano, still_life, settings, interrupt)
+    for stop_at in (len(calls) // 2, len(calls) // 2 + 2):  # noqa: B007
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            segment_everything(nano, still_life, settings, interrupt)
+        assert torch.get_num_threads() == 2
+        assert not [t for t in enumerate_threads() if t.name.startswith("region-fields")]
+    assert everything().equals(expected)
+
+
+def test_running_out_of_memory_on_several_threads_goes_on_with_one(
+    everything, threads, small_pieces, monkeypatch
+):
+    expected = everything()
+    attend = candidates.PointDecoder.attend
+
+    def short(self, points, masks=None):
+        if len(points) > 1 and current_thread().name.startswith("region-fields"):
+            raise MemoryError
+        return attend(self, points, masks)
+
+    threads(2)
+    monkeypatch.setattr(candidates.PointDecoder, "attend", short)
+    assert_alike(everything(), expected)
+    assert torch.get_num_threads() == 2
 
 
 def test_running_out_of_memory_halves_the_piece_and_goes_on(everything, nano, monkeypatch):
@@ -340,6 +417,17 @@ def test_a_long_encoding_is_interrupted_between_its_products(make_random):
     model.embed(torch.rand(40, 60, 3), calls.append)
     assert len(calls) > 4 * len(model.network.image_encoder.trunk.blocks)
     assert sum(calls) == pytest.approx(1)
+
+
+def test_long_attention_is_interrupted_between_queries_and_stays_the_same(make_random, monkeypatch):
+    """A global attention of the large encoder takes more than a second."""
+    model, image, calls = make_random("tiny", image_size=256), torch.rand(40, 60, 3), []
+    plain = model.embed(image)
+    monkeypatch.setattr(model_file, "_LONG_ATTENTION", 1 << 10)
+    monkeypatch.setattr(model_file, "_QUERIES_AT_ONCE", 16)
+    split = model.embed(image, calls.append)
+    assert calls.count(0) > len(model.network.image_encoder.trunk.blocks)
+    assert torch.allclose(split.image_embed, plain.image_embed, rtol=0, atol=1e-4)
 
 
 def test_neither_image_nor_network_is_modified(nano, still_life):

@@ -11,7 +11,8 @@ from collections import Counter
 import pytest
 import torch
 from region_fields.engine import Everything, segment_everything
-from region_fields.engine.ops import bits, upsample
+from region_fields.engine.ops import bits, tidy, upsample
+from region_fields.engine.ops.crew import Crew
 from region_fields.engine.sam2 import automatic, candidates
 from region_fields.engine.sam2.point_decoder import PointDecoder
 from torch import Tensor
@@ -27,6 +28,7 @@ WAITS = {
     "aten.lift_fresh.default",
 }
 EASY = {"pred_iou_thresh": 0.4, "stability_score_thresh": 0.5}
+ALONE = Crew(1)
 
 
 class Watch(TorchDispatchMode):
@@ -67,11 +69,12 @@ def on_the_host(work):
 @pytest.fixture
 def watch(monkeypatch) -> Watch:
     """The CPU taken for a GPU, and what it does watched."""
-    for module in (bits, upsample):
+    for module in (bits, tidy, upsample):
         monkeypatch.setattr(module, "on_host", lambda tensor: False)
     for name in ("grid_points", "to_network_pixels"):
         monkeypatch.setattr(automatic, name, on_the_host(getattr(automatic, name)))
     monkeypatch.setattr(automatic, "PointDecoder", on_the_host(PointDecoder))
+    monkeypatch.setattr(Crew, "for_device", lambda device: ALONE)
     monkeypatch.setattr(upsample._Grid, "between", on_the_host(upsample._Grid.between))
     bits._tables(torch.device("cpu"))
     upsample._grid.cache_clear()
@@ -103,17 +106,17 @@ def small(image: Tensor) -> Tensor:
     return image[::4, ::4].contiguous()
 
 
-def pieces(monkeypatch, module) -> list[slice]:
-    """The parts that `module` goes through its work in, as they come."""
+def pieces(monkeypatch) -> list[slice]:
+    """The parts that the work goes through, as they come."""
     seen: list[slice] = []
-    chunks = module.in_chunks
+    chunks = Crew.in_chunks
 
-    def spy(*args):
-        for part, result in chunks(*args):
+    def spy(*args, **kwargs):
+        for part, result in chunks(*args, **kwargs):
             seen.append(part)
             yield part, result
 
-    monkeypatch.setattr(module, "in_chunks", spy)
+    monkeypatch.setattr(Crew, "in_chunks", spy)
     return seen
 
 
@@ -155,11 +158,11 @@ def test_the_loop_over_points_waits_once_for_each_decision(
     decoder = PointDecoder(nano, embedding)
     points = torch.rand(settings.points_per_side**2, 2) * nano.image_size
     tokens = decoder.embed_points(points)
-    parts = pieces(monkeypatch, candidates)
+    parts = pieces(monkeypatch)
     monkeypatch.setattr(decoder, "embed_points", lambda points: tokens)
     monkeypatch.setattr(candidates, "_PIECE_BYTES", decoder.bytes_per_prompt * 9)
     with watch, torch.no_grad():
-        candidates.decode_candidates(decoder, points, settings, lambda done: None)
+        candidates.decode_candidates(decoder, points, settings, lambda done: None, ALONE)
     assert len(parts) == -(-len(points) // 9)
     assert watch.waits.total() <= waits * len(parts)
 
@@ -173,10 +176,11 @@ def test_a_piece_of_masks_waits_four_times(nano, scene, watch, monkeypatch):
     decoder = PointDecoder(nano, nano.embed(small(scene.image)))
     points = torch.rand(36, 2) * nano.image_size
     with torch.no_grad():
-        found = candidates.decode_candidates(decoder, points, settings, lambda done: None)
-    parts = pieces(monkeypatch, automatic)
+        found = candidates.decode_candidates(decoder, points, settings, lambda done: None, ALONE)
+    parts = pieces(monkeypatch)
     clock = automatic._Clock(None, 1)
+    watch.waits.clear()
     with watch, torch.no_grad():
-        automatic._keep_best(found, crop, size, settings, clock)
+        automatic._keep_best(found, crop, size, settings, clock, ALONE)
     assert len(parts) > 2
     assert watch.waits.total() <= 4 * len(parts) + 1
