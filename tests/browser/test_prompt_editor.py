@@ -170,6 +170,47 @@ def test_prompts_and_picture_survive_another_tab(editor: Editor, drawing: Drawin
     assert overlap(mask == 1, drawing.disc) > 0.8
 
 
+def count_runs(editor: Editor) -> list[str]:
+    """A list to which every prompt that the page sends from now on is added."""
+    sent: list[str] = []
+    editor.page.on("request", lambda r: sent.append(r.url) if r.url.endswith("/prompt") else None)
+    return sent
+
+
+def modified(editor: Editor) -> bool:
+    return editor.page.evaluate("window.app.extensionManager.workflow.activeWorkflow.isModified")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_after_reloading_the_page_the_mask_is_there_without_a_run(
+    editor: Editor, drawing: Drawing, live: bool
+) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]}), live))
+    editor.front.queue()
+    editor.wait_for_mask()
+    saved = editor.front.saved()
+    editor.reload()
+    sent = count_runs(editor)
+    editor.open(saved)
+    editor.page.locator('.rf-editor[data-mask="current"]').wait_for(timeout=5000)
+    editor.page.wait_for_timeout(1000)
+    assert sent == []
+    assert not modified(editor)
+
+
+@pytest.mark.parametrize(("live", "runs"), [(True, 1), (False, 0)])
+def test_a_workflow_whose_masks_are_gone_runs_once_where_live(
+    editor: Editor, drawing: Drawing, live: bool, runs: int
+) -> None:
+    sent = count_runs(editor)
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(170, 140)]}), live))
+    editor.page.wait_for_timeout(1500)
+    assert len(sent) == runs
+    if live:
+        assert overlap(editor.wait_for_mask() == 1, drawing.disc) > 0.8
+    assert not modified(editor)
+
+
 def test_a_copied_node_has_its_own_prompts(editor: Editor, drawing: Drawing) -> None:
     editor.open(workflow(drawing.name, saved_prompts({"points": [point(100, 100)]}), live=False))
     editor.page.evaluate(

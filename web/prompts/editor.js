@@ -10,6 +10,7 @@
  *
  * @typedef {object} Host
  * @property {(text: string) => void} edited  the user changed the prompts
+ * @property {() => void} loaded  another picture shows
  * @property {() => void} run  the user wants the node to run
  * @property {(live: boolean) => void} setLive
  */
@@ -131,6 +132,11 @@ export class Editor {
     return this.#pictures.image ? countOutside(this.#model.state, this.#model.size) : 0;
   }
 
+  /** Whether there is a picture. */
+  get ready() {
+    return this.#pictures.image !== null;
+  }
+
   /** @param {boolean} running */
   setRunning(running) {
     this.#running = running;
@@ -153,6 +159,7 @@ export class Editor {
     const { width, height } = this.#model.size;
     this.#model.size = size;
     if (width !== size.width || height !== size.height) this.#view = fit(size, this.#area);
+    this.#host.loaded();
   }
 
   #edited() {

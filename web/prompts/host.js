@@ -9,7 +9,8 @@
  * @typedef {{filename: string, subfolder: string, type: string}} File
  * @typedef {object} Preview  what the node puts under `UI_KEY`, one an execution
  * @property {File} image
- * @property {File} labels  grey image of object numbers
+ * @property {File} labels  image of object numbers, see `overlay.js`
+ * @property {boolean} [soft]  the masks have soft edges, and `labels` says how strong they are
  * @property {number} width  of the image, in pixels
  * @property {number} height
  * @property {string} prompts  the editor's text that it was made from
@@ -21,6 +22,7 @@ import { app } from "/scripts/app.js";
 
 export const UI_KEY = "region_fields_prompts";
 const LOADERS = new Set(["LoadImage", "LoadImageOutput"]);
+const MODEL_LOADER = "RegionFields_LoadSam2";
 const REFUSED = "ComfyUI did not accept the workflow; its own message says why.";
 /** Muted and bypassed nodes don't run. */
 const MODE_NEVER = 2;
@@ -53,6 +55,58 @@ export function executionId(node, graph = rootGraph()) {
 }
 
 /**
+ * A name for a node that it keeps when the page is opened again.
+ *
+ * @param {GraphNode} node
+ * @returns {string | null} null when there is none
+ */
+export function placeOf(node) {
+  const workflow = rootGraph()?.id;
+  const id = executionId(node);
+  return workflow && id !== null ? `${workflow}/${id}` : null;
+}
+
+/**
+ * Whether running the node costs little more than its masks: the picture comes from a file, the
+ * model from its loader, and nothing else has to run. And the node is not switched off.
+ *
+ * @param {GraphNode} node
+ */
+export function isCheap(node) {
+  const linked = node.inputs.filter(({ link }) => (link ?? null) !== null);
+  const sources = linked.map(({ name }) => origin(node, name)).map((source) => classOf(source));
+  return (
+    isOn(node) &&
+    linked.some(({ name }) => name === "model") &&
+    sources.every((name) => LOADERS.has(name) || name === MODEL_LOADER)
+  );
+}
+
+/** @param {GraphNode} node */
+function isOn(node) {
+  return node.mode !== MODE_NEVER && node.mode !== MODE_BYPASS;
+}
+
+/** @param {GraphNode | null} node */
+function classOf(node) {
+  return node?.comfyClass ?? node?.type ?? "";
+}
+
+/**
+ * Whether the server still has a result's files, which it drops when it ends.
+ *
+ * @param {Preview} preview
+ * @returns {Promise<boolean>}
+ */
+export async function isKept({ image, labels }) {
+  const asked = [image, labels].map((file) => fetch(viewURL(file), { method: "HEAD" }));
+  return Promise.all(asked).then(
+    (replies) => replies.every(({ ok }) => ok),
+    () => false,
+  );
+}
+
+/**
  * Run this node and what it needs, nothing else, through the normal queue.
  *
  * @param {GraphNode} node
@@ -62,7 +116,7 @@ export function executionId(node, graph = rootGraph()) {
 export async function runAlone(node, quiet) {
   const id = executionId(node);
   if (id === null) return "This node is in no workflow.";
-  if (node.mode === MODE_NEVER || node.mode === MODE_BYPASS) return "This node is switched off.";
+  if (!isOn(node)) return "This node is switched off.";
   if (!quiet) return (await app.queuePrompt(0, 1, [id])) ? "" : REFUSED;
   try {
     const targets = { partialExecutionTargets: [id] };
@@ -94,7 +148,7 @@ function refusal(reply) {
  */
 export function loadedPicture(node, input) {
   const source = origin(node, input);
-  if (!source || !LOADERS.has(source.comfyClass ?? source.type)) return null;
+  if (!source || !LOADERS.has(classOf(source))) return null;
   const value = source.widgets?.find((widget) => widget.name === "image")?.value;
   if (typeof value !== "string" || !value) return null;
   const annotated = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value);
