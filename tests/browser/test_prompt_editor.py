@@ -340,6 +340,7 @@ def test_another_choice_runs_like_an_edit_and_ahead_of_the_queue(
         "objects": "as given",
         "choice": "part",
         "refine": 0,
+        "feather": 0,
     }
     assert [(sent["front"], sent["partial_execution_targets"]) for sent in posts] == [(True, ["3"])]
 
