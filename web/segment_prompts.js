@@ -7,24 +7,24 @@ import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
 
 import { Editor } from "./prompts/editor.js";
+import { executionId, isConnected, placeOf } from "./prompts/graph.js";
 import {
-  executionId,
   isCheap,
-  isConnected,
   isKept,
   isOutdated,
   lastPreview,
   loadedPicture,
   noteChange,
-  placeOf,
   runAlone,
   viewURL,
 } from "./prompts/host.js";
 import { after } from "./prompts/input.js";
+import { isElsewhere } from "./prompts/jobs.js";
 import { LiveRunner } from "./prompts/live.js";
 import { Memory } from "./prompts/memory.js";
 
 /** @typedef {import("/scripts/app.js").GraphNode} GraphNode */
+/** @typedef {import("./prompts/host.js").Preview} Preview */
 
 const IMAGE_INPUT = "image";
 const LIVE_PROPERTY = "region_fields_live";
@@ -53,9 +53,11 @@ class Connection {
   #followed = new WeakSet();
   /** The picture that was there when the last result came. @type {string | null} */
   #resultFor = null;
-  /** What the node gave before the page was opened, where the server still has it. */
-  /** @type {import("./prompts/host.js").Preview | null} */
+  /** What the node gave last, maybe before the page was opened, where the server still has it. */
+  /** @type {Preview | null} */
   #earlier = null;
+  /** What the page took for this node's and isn't. @type {Preview | null} */
+  #foreign = null;
   /** The workflow was just loaded, and its mask may have to be made. */
   #behind = false;
 
@@ -91,7 +93,7 @@ class Connection {
   /** Hear of everything that changes what the editor should show. */
   #follow() {
     const node = this.#node;
-    chain(node, "onExecuted", () => this.#executed());
+    chain(node, "onExecuted", () => void this.#executed());
     chain(node, "onConnectionsChange", () => this.#soon());
     chain(node, "onConfigure", () => {
       this.#soon();
@@ -101,9 +103,9 @@ class Connection {
     chain(node, "onRemoved", () => this.#dispose());
     const { signal } = this.#end;
     api.addEventListener("graphChanged", () => this.refresh(), { signal });
-    api.addEventListener("execution_error", (event) => this.#failed(event), { signal });
+    api.addEventListener("execution_error", (event) => void this.#failed(event), { signal });
     api.addEventListener("execution_interrupted", () => this.#ended(), { signal });
-    api.addEventListener("executing", (event) => this.#executing(event), { signal });
+    api.addEventListener("executing", (event) => void this.#executing(event), { signal });
     this.#editor.element.addEventListener("pointerenter", () => this.refresh());
   }
 
@@ -147,14 +149,19 @@ class Connection {
     });
   }
 
-  #executed() {
+  async #executed() {
+    if (await isElsewhere()) {
+      this.#foreign = lastPreview(this.#node);
+      return this.refresh();
+    }
     this.#ended();
     this.#editor.setError("");
     const { preview, shown } = this.#pictures();
     this.#resultFor = shown?.key ?? null;
     const place = placeOf(this.#node);
     if (preview && place) memory.remember(place, { preview, picture: this.#resultFor ?? "" });
-    this.refresh();
+    this.#earlier = preview;
+    return this.refresh();
   }
 
   /** After the workflow was loaded: find the mask that its prompts had when the node last ran. */
@@ -186,7 +193,8 @@ class Connection {
 
   /** The node's last result, and the picture to show: the loaded file, else the result's own. */
   #pictures() {
-    const preview = lastPreview(this.#node) ?? this.#earlier;
+    const last = lastPreview(this.#node);
+    const preview = last && last !== this.#foreign ? last : this.#earlier;
     const url = preview ? viewURL(preview.image) : "";
     const size = preview && { width: preview.width, height: preview.height };
     const own = size && { key: url, url, size };
@@ -223,10 +231,13 @@ class Connection {
   }
 
   /** @param {Event} event  its detail is the id of the node that runs, null after the last */
-  #executing(event) {
+  async #executing(event) {
     const detail = /** @type {CustomEvent} */ (event).detail;
-    if (String(detail) === executionId(this.#node)) this.#busy = true;
-    else if (detail === null) this.#busy = false;
+    if (detail === null) this.#busy = false;
+    else if (String(detail) === executionId(this.#node)) this.#busy = true;
+    this.#showStatus();
+    if (!this.#busy || !(await isElsewhere())) return;
+    this.#busy = false;
     this.#showStatus();
   }
 
@@ -238,8 +249,9 @@ class Connection {
   }
 
   /** @param {Event} event */
-  #failed(event) {
+  async #failed(event) {
     const detail = /** @type {CustomEvent} */ (event).detail;
+    if (await isElsewhere()) return;
     const mine = String(detail?.node_id) === executionId(this.#node);
     const wasRunning = this.#live.running || this.#busy;
     this.#ended();
@@ -261,8 +273,8 @@ class Connection {
 }
 
 /**
- * @param {import("./prompts/host.js").Preview} a
- * @param {import("./prompts/host.js").Preview | undefined} b
+ * @param {Preview} a
+ * @param {Preview | undefined} b
  */
 function isSame(a, b) {
   return a.labels.filename === b?.labels.filename && a.prompts === b.prompts;

@@ -20,6 +20,8 @@
 
 const HALO = "rgba(0, 0, 0, 0.8)";
 const LINE = 1.6;
+/** A line that leaves a soft edge to be seen. */
+const SOFT_LINE = 0.8;
 const DIM = 0.45;
 
 /** A canvas that is drawn again only when what it shows has changed. */
@@ -102,7 +104,7 @@ function drawPicture(ctx, { view, size }, picture) {
  * @param {Ground} ground
  * @param {Overlay} overlay
  */
-function drawMask(ctx, { view, size, unit }, { fill, outlines }) {
+function drawMask(ctx, { view, size, unit }, { fill, outlines, soft }) {
   const [width, height] = [size.width * view.scale, size.height * view.scale];
   ctx.imageSmoothingEnabled = view.scale < 4;
   ctx.imageSmoothingQuality = "low";
@@ -111,8 +113,8 @@ function drawMask(ctx, { view, size, unit }, { fill, outlines }) {
   ctx.scale(width / fill.width, height / fill.height);
   ctx.lineCap = "square";
   const pixel = (unit * fill.width) / width;
-  for (const [extra, dark] of /** @type {[number, boolean][]} */ ([[1.6, true], [0, false]])) {
-    ctx.lineWidth = (LINE + extra) * pixel;
+  for (const dark of soft ? [false] : [true, false]) {
+    ctx.lineWidth = pixel * (soft ? SOFT_LINE : dark ? LINE + 1.6 : LINE);
     for (const [colour, lines] of outlines) {
       ctx.strokeStyle = dark ? HALO : colour;
       ctx.stroke(lines);

@@ -17,6 +17,7 @@
 
 import { Backdrop, cleared } from "./backdrop.js";
 import { Bars, element } from "./bars.js";
+import { fillWindow, fillsWindow } from "./expand.js";
 import { cursorOver, hit } from "./hit.js";
 import { Input } from "./input.js";
 import { Model } from "./model.js";
@@ -262,6 +263,12 @@ export class Editor {
     else this.#canvas.style.cursor = grip || cursorOver(found, this.#inside(at));
   }
 
+  /** @param {boolean} wanted  whether to fill the window */
+  #expand(wanted) {
+    fillWindow(this.element, wanted);
+    this.#input.keys.focus({ preventScroll: true });
+  }
+
   /** Draw again after the graph was zoomed, as sharp and as large as fits. */
   #followZoom() {
     const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
@@ -293,9 +300,11 @@ export class Editor {
       clickExcludes: () => (model.exclude = true),
       dropOutside: () => model.dropOutside(),
       deselect: () => {
+        if (!this.#input.busy && !model.selected) this.#expand(false);
         this.#input.cancel();
         model.select(null);
       },
+      expand: () => this.#expand(!fillsWindow(this.element)),
       fit: () => (this.#view = fit(model.size, this.#area)),
       zoomIn: () => this.#zoom(1.25, middle),
       zoomOut: () => this.#zoom(0.8, middle),
@@ -333,6 +342,7 @@ export class Editor {
       live: this.live,
       running: this.#running,
       masked: this.#masked,
+      expanded: fillsWindow(this.element),
       zoomed: this.#zoomed,
       canUndo: model.canUndo,
       canRedo: model.canRedo,

@@ -1,9 +1,8 @@
 /**
- * What the editor needs to know of ComfyUI's graph: where the image comes from, what the node last
- * gave, how to run it alone.
+ * What the editor needs to know of ComfyUI: the picture, what the node last gave, how to run it
+ * alone.
  *
  * @typedef {import("/scripts/app.js").GraphNode} GraphNode
- * @typedef {import("/scripts/app.js").Graph} Graph
  * @typedef {import("./pictures.js").Picture} Picture
  *
  * @typedef {{filename: string, subfolder: string, type: string}} File
@@ -20,6 +19,9 @@
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
 
+import { executionId, isConnected, origin, rootGraph } from "./graph.js";
+import { noteOwn } from "./jobs.js";
+
 export const UI_KEY = "region_fields_prompts";
 const LOADERS = new Set(["LoadImage", "LoadImageOutput"]);
 const MODEL_LOADER = "RegionFields_LoadSam2";
@@ -27,44 +29,8 @@ const REFUSED = "ComfyUI did not accept the workflow; its own message says why."
 /** Muted and bypassed nodes don't run. */
 const MODE_NEVER = 2;
 const MODE_BYPASS = 4;
-/** Where links inside a subgraph come from that enter it. */
-const SUBGRAPH_INPUTS = -10;
 /** `queuePrompt`'s number for the front of the queue: a click need not wait for queued images. */
 const FRONT = -1;
-
-function rootGraph() {
-  return app.rootGraph ?? app.graph;
-}
-
-/**
- * The id under which the server knows a node: inside subgraphs "outer:inner". Of several instances
- * of one subgraph, the first.
- *
- * @param {GraphNode} node
- * @param {Graph} [graph]
- * @returns {string | null} null when the node is in no graph
- */
-export function executionId(node, graph = rootGraph()) {
-  if (node.graph === graph) return String(node.id);
-  for (const outer of graph?.nodes ?? []) {
-    if (!outer.subgraph) continue;
-    const inner = executionId(node, outer.subgraph);
-    if (inner !== null) return `${outer.id}:${inner}`;
-  }
-  return null;
-}
-
-/**
- * A name for a node that it keeps when the page is opened again.
- *
- * @param {GraphNode} node
- * @returns {string | null} null when there is none
- */
-export function placeOf(node) {
-  const workflow = rootGraph()?.id;
-  const id = executionId(node);
-  return workflow && id !== null ? `${workflow}/${id}` : null;
-}
 
 /**
  * Whether running the node costs little more than its masks: the picture comes from a file, the
@@ -121,6 +87,7 @@ export async function runAlone(node, quiet) {
   try {
     const targets = { partialExecutionTargets: [id] };
     const reply = await api.queuePrompt(FRONT, await app.graphToPrompt(), targets);
+    noteOwn(/** @type {any} */ (reply)?.prompt_id ?? "");
     return refusal(reply);
   } catch (error) {
     return refusal(/** @type {any} */ (error)?.response) || String(error);
@@ -132,9 +99,14 @@ export async function runAlone(node, quiet) {
  * @returns {string} its first error in a sentence, "" where there is none
  */
 function refusal(reply) {
-  for (const { errors, class_type: type } of Object.values(reply?.node_errors ?? {})) {
+  for (const [id, { errors, class_type: type }] of Object.entries(reply?.node_errors ?? {})) {
     const first = errors?.[0];
-    if (first) return `${type}: ${first.message}${first.details ? ` (${first.details})` : ""}`;
+    if (!first) continue;
+    const title = rootGraph()?.getNodeById(id)?.title ?? type;
+    if (first.type === "required_input_missing") {
+      return `${title}: connect something to ${first.extra_info?.input_name ?? first.details}.`;
+    }
+    return `${title}: ${first.message}${first.details ? ` (${first.details})` : ""}`;
   }
   return reply?.error?.message ?? (typeof reply?.error === "string" ? reply.error : "");
 }
@@ -163,15 +135,6 @@ export function loadedPicture(node, input) {
 }
 
 /**
- * @param {GraphNode} node
- * @param {string} input
- * @returns {boolean} whether something is connected to an input
- */
-export function isConnected(node, input) {
-  return (node.inputs.find(({ name }) => name === input)?.link ?? null) !== null;
-}
-
-/**
  * Whether a result was made with other settings than the node's widgets show now. Inputs that come
  * over a link are left out: their value isn't known here.
  *
@@ -183,48 +146,6 @@ export function isOutdated(node, settings) {
     const widget = node.widgets?.find((one) => one.name === name);
     return widget && !isConnected(node, name) && widget.value !== value;
   });
-}
-
-/**
- * The node at the other end of an input, behind any reroutes and out of any subgraphs.
- *
- * @param {GraphNode} node
- * @param {string} input
- * @returns {GraphNode | null}
- */
-function origin(node, input) {
-  let { graph } = node;
-  let id = node.inputs.find(({ name }) => name === input)?.link ?? null;
-  while (graph && id !== null) {
-    const link = graph.getLink?.(id) ?? /** @type {any} */ (graph.links)[id];
-    if (!link) return null;
-    if (link.origin_id === SUBGRAPH_INPUTS) {
-      const outer = holderOf(graph);
-      id = outer?.inputs[link.origin_slot]?.link ?? null;
-      graph = outer?.graph ?? null;
-      continue;
-    }
-    const source = graph.getNodeById(link.origin_id);
-    if (source?.type !== "Reroute") return source ?? null;
-    id = source.inputs[0]?.link ?? null;
-  }
-  return null;
-}
-
-/**
- * The node that a subgraph is the inside of; of several, the first.
- *
- * @param {Graph} subgraph
- * @param {Graph} [within]
- * @returns {GraphNode | null}
- */
-function holderOf(subgraph, within = rootGraph()) {
-  for (const outer of within?.nodes ?? []) {
-    if (!outer.subgraph) continue;
-    const found = outer.subgraph === subgraph ? outer : holderOf(subgraph, outer.subgraph);
-    if (found) return found;
-  }
-  return null;
 }
 
 /**

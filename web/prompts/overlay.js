@@ -7,6 +7,7 @@
  * @typedef {object} Overlay
  * @property {HTMLCanvasElement} fill  translucent, one pixel a label
  * @property {[string, Path2D][]} outlines  a colour and its lines, in pixels of `fill`
+ * @property {boolean} soft  the outlines are where the masks are half as strong, not their ends
  */
 
 import { colourOf } from "./paint.js";
@@ -115,7 +116,7 @@ export async function loadOverlay({ url, soft }) {
     ([number, lines]) => /** @type {[string, Path2D]} */ ([colourOf(number - 1), path(lines)]),
   );
   ctx.putImageData(tint(labels, soft), 0, 0);
-  return { fill, outlines };
+  return { fill, outlines, soft };
 }
 
 /**

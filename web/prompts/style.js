@@ -9,6 +9,9 @@ const CSS = `
   background: var(--comfy-input-bg, #222);
   border: 1px solid var(--border-color, #4e4e4e);
 }
+.rf-editor[popover] { position: fixed; inset: 12px; width: auto; height: auto; margin: 0;
+  padding: 0; pointer-events: auto; }
+.rf-editor::backdrop { background: rgba(0, 0, 0, 0.6); }
 .rf-editor:focus-within { border-color: #2f9bff; box-shadow: 0 0 0 1px #2f9bff; }
 .rf-stage { position: relative; flex: 1 1 0; min-height: 0; overflow: hidden; background: #17181a; }
 .rf-stage canvas {
