@@ -559,8 +559,7 @@ def set_feather(editor: Editor, pixels: float) -> None:
         pixels,
     )
     editor.page.wait_for_function(
-        "pixels => pixels === window.app.nodeOutputs[3]"
-        ".region_fields_prompts[0].settings.feather",
+        "pixels => pixels === window.app.nodeOutputs[3].region_fields_prompts[0].settings.feather",
         arg=pixels,
     )
     editor.wait_for_mask()
