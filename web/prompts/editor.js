@@ -29,8 +29,9 @@ import { installStyle } from "./style.js";
 import { fit, pan, resized, toImage, zoomAt } from "./view.js";
 
 const REACH = { mouse: 8, touch: 18 };
-const HELP =
-  "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
+const HELP = window.matchMedia("(pointer: coarse)").matches
+  ? "Tap: include. Hold: exclude. Drag: box. Two fingers: zoom."
+  : "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
 
 /** Where the graph is small, points and lines are drawn larger, up to this many times. */
 const MOST_UNITS = 2;

@@ -1,11 +1,11 @@
 /**
  * An editor that fills the window. It is shown above the page rather than moved: the page puts a
- * widget's element back where it belongs whenever it likes.
+ * widget's element back where it belongs whenever it likes, and then it is in its node again.
  */
 
 /** @param {HTMLElement} element */
 export function fillsWindow(element) {
-  return element.hasAttribute("popover");
+  return element.matches(":popover-open");
 }
 
 /**
@@ -14,11 +14,7 @@ export function fillsWindow(element) {
  */
 export function fillWindow(element, wanted) {
   if (wanted === fillsWindow(element)) return;
-  if (wanted) {
-    element.setAttribute("popover", "manual");
-    element.showPopover();
-  } else {
-    element.hidePopover();
-    element.removeAttribute("popover");
-  }
+  element.popover = "manual";
+  element.togglePopover(wanted);
+  if (!wanted) element.popover = null;
 }
