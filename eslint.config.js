@@ -3,8 +3,8 @@ import js from "@eslint/js";
 const browser = [
   "AbortController", "Blob", "CustomEvent", "Image", "ImageData", "OffscreenCanvas", "Path2D",
   "ResizeObserver", "URL", "URLSearchParams", "cancelAnimationFrame", "clearTimeout", "console",
-  "createImageBitmap", "document", "getComputedStyle", "performance", "requestAnimationFrame",
-  "setTimeout", "window",
+  "createImageBitmap", "document", "fetch", "getComputedStyle", "performance",
+  "requestAnimationFrame", "setTimeout", "window",
 ];
 
 /** @param {string[]} names */

@@ -10,12 +10,11 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine import Regions
 from ..engine.exchange import to_boxes
 from ..engine.ops.fields import as_images
 from ..engine.sam2.prompt_forms import GROUPINGS, ask
 from ..engine.sam2.prompts import CHOICES, PromptedMasks, predict_prompts
-from .prompt_preview import prompt_preview
+from .prompt_preview import MOST_NUMBERS, SoftUnion, prompt_preview
 from .sam2_model import HeldSam2
 from .types import Progress, RegionsType, Sam2Type, for_user, named
 
@@ -159,14 +158,21 @@ class SegmentPrompts(io.ComfyNode):
             prompts = [one.prompt(size) for one in wanted]
             found = predict_prompts(model.ready(), model.embed(picture), prompts, choice, refine)
             plain = found.regions()
-            masks.append(for_user(_union(found, plain, feather)))
-            names = [wanted[_asked_for(id_, choice)].name for id_ in plain.ids.tolist()]
-            regions.append(plain.with_labels(names).to("cpu"))
-        shown = [asked[0][_asked_for(id_, choice)].number for id_ in regions[0].ids.tolist()]
-        settings = {"objects": objects, "choice": choice, "refine": refine}
-        preview = prompt_preview(image, regions[0], shown, points, settings)
+            askers = [wanted[_asked_for(id_, choice)] for id_ in found.ids]
+            soft = _soft_union(found, [one.number for one in askers], feather) if feather else None
+            union = plain.union().to(torch.float32) if soft is None else soft.strength
+            masks.append(for_user(union))
+            regions.append(
+                plain.with_labels([askers[i].name for i in plain.ids.tolist()]).to("cpu")
+            )
+            if index == 0:
+                numbers, edges = [askers[i].number for i in plain.ids.tolist()], soft
+        settings = {"objects": objects, "choice": choice, "refine": refine, "feather": feather}
+        preview = prompt_preview(image, regions[0], numbers, edges, points, settings)
         boxes = [to_boxes(frame) for frame in regions]
-        return io.NodeOutput(regions, torch.stack(masks), boxes, ui={UI_KEY: [preview]})
+        # A stack of one would be a copy, of 32 MB at 8 MP, with every click.
+        together = masks[0][None] if len(masks) == 1 else torch.stack(masks)
+        return io.NodeOutput(regions, together, boxes, ui={UI_KEY: [preview]})
 
 
 def _asked_for(id_: int, choice: str) -> int:
@@ -174,14 +180,15 @@ def _asked_for(id_: int, choice: str) -> int:
     return id_ // 3 if choice == "all" else id_
 
 
-def _union(found: PromptedMasks, regions: Regions, feather: float) -> Tensor:
-    """All objects of one image together, float32 (H, W); soft edges object by object."""
-    if feather <= 0:
-        return regions.union().to(torch.float32)
-    union = torch.zeros(found.size, device=found.logits.device)
-    for one in _one_by_one(found):
-        torch.maximum(union, one.soft(feather)[0], out=union)
-    return union
+def _soft_union(found: PromptedMasks, numbers: Sequence[int], feather: float) -> SoftUnion:
+    """All masks of one image together, made one by one; numbers: whose each is."""
+    strength = torch.zeros(found.size, device=found.logits.device)
+    owner = torch.zeros(found.size, dtype=torch.uint8, device=strength.device)
+    for one, number in zip(_one_by_one(found), numbers, strict=True):
+        soft = one.soft(feather)[0]
+        owner.masked_fill_(soft > strength, min(number, MOST_NUMBERS))
+        torch.maximum(strength, soft, out=strength)
+    return SoftUnion(strength, owner)
 
 
 def _one_by_one(found: PromptedMasks) -> Sequence[PromptedMasks]:

@@ -7,9 +7,10 @@ import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
 
 import { Editor } from "./prompts/editor.js";
+import { executionId, isConnected, placeOf } from "./prompts/graph.js";
 import {
-  executionId,
-  isConnected,
+  isCheap,
+  isKept,
   isOutdated,
   lastPreview,
   loadedPicture,
@@ -18,18 +19,25 @@ import {
   viewURL,
 } from "./prompts/host.js";
 import { after } from "./prompts/input.js";
+import { isElsewhere } from "./prompts/jobs.js";
 import { LiveRunner } from "./prompts/live.js";
+import { Memory } from "./prompts/memory.js";
 
 /** @typedef {import("/scripts/app.js").GraphNode} GraphNode */
+/** @typedef {import("./prompts/host.js").Preview} Preview */
 
 const IMAGE_INPUT = "image";
 const LIVE_PROPERTY = "region_fields_live";
 /** The node's other widgets that change the masks; a change is shown like an edit. */
-const SETTINGS = new Set(["objects", "choice", "refine"]);
+const SETTINGS = new Set(["objects", "choice", "refine", "feather"]);
 const MIN_HEIGHT = 300;
 const FIRST_SIZE = { minWidth: 420, minHeight: 620 };
+/** A loaded workflow has its nodes' results, if the page still knows them, after this time. */
+const RESTORE_MS = 500;
 /** Keyboard edits closer together than this are one step of the page's own undo. */
 const NOTE_MS = 400;
+
+const memory = new Memory(window.localStorage);
 
 /** One node's editor, and what keeps it up to date. */
 class Connection {
@@ -45,6 +53,13 @@ class Connection {
   #followed = new WeakSet();
   /** The picture that was there when the last result came. @type {string | null} */
   #resultFor = null;
+  /** What the node gave last, maybe before the page was opened, where the server still has it. */
+  /** @type {Preview | null} */
+  #earlier = null;
+  /** What the page took for this node's and isn't. @type {Preview | null} */
+  #foreign = null;
+  /** The workflow was just loaded, and its mask may have to be made. */
+  #behind = false;
 
   /**
    * @param {GraphNode} node
@@ -55,6 +70,7 @@ class Connection {
     this.#live = new LiveRunner(() => this.#run(true), after, () => this.#showStatus());
     this.#editor = new Editor({
       edited: () => this.#edited(),
+      loaded: () => this.#catchUp(),
       run: () => void this.#runNow(),
       setLive: (live) => {
         node.properties[LIVE_PROPERTY] = live;
@@ -77,21 +93,19 @@ class Connection {
   /** Hear of everything that changes what the editor should show. */
   #follow() {
     const node = this.#node;
-    chain(node, "onExecuted", () => {
-      this.#ended();
-      this.#editor.setError("");
-      this.#resultFor = this.#pictures().shown?.key ?? null;
-      this.refresh();
-    });
+    chain(node, "onExecuted", () => void this.#executed());
     chain(node, "onConnectionsChange", () => this.#soon());
-    chain(node, "onConfigure", () => this.#soon());
+    chain(node, "onConfigure", () => {
+      this.#soon();
+      after(RESTORE_MS, () => void this.#restore());
+    });
     chain(node, "onAdded", () => this.#soon());
     chain(node, "onRemoved", () => this.#dispose());
     const { signal } = this.#end;
     api.addEventListener("graphChanged", () => this.refresh(), { signal });
-    api.addEventListener("execution_error", (event) => this.#failed(event), { signal });
+    api.addEventListener("execution_error", (event) => void this.#failed(event), { signal });
     api.addEventListener("execution_interrupted", () => this.#ended(), { signal });
-    api.addEventListener("executing", (event) => this.#executing(event), { signal });
+    api.addEventListener("executing", (event) => void this.#executing(event), { signal });
     this.#editor.element.addEventListener("pointerenter", () => this.refresh());
   }
 
@@ -128,15 +142,59 @@ class Connection {
     if (!preview) return;
     this.#editor.setResult({
       url: viewURL(preview.labels),
+      soft: preview.soft === true,
       key: this.#resultFor ?? shown?.key ?? "",
       text: preview.prompts,
       outdated: isOutdated(node, preview.settings),
     });
   }
 
+  async #executed() {
+    if (await isElsewhere()) {
+      this.#foreign = lastPreview(this.#node);
+      return this.refresh();
+    }
+    this.#ended();
+    this.#editor.setError("");
+    const { preview, shown } = this.#pictures();
+    this.#resultFor = shown?.key ?? null;
+    const place = placeOf(this.#node);
+    if (preview && place) memory.remember(place, { preview, picture: this.#resultFor ?? "" });
+    this.#earlier = preview;
+    return this.refresh();
+  }
+
+  /** After the workflow was loaded: find the mask that its prompts had when the node last ran. */
+  async #restore() {
+    const place = placeOf(this.#node);
+    const held = place ? memory.recall(place) : null;
+    const last = lastPreview(this.#node);
+    const usable = last ? isSame(last, held?.preview) : held && (await isKept(held.preview));
+    if (held && usable && this.#resultFor === null) {
+      this.#earlier = held.preview;
+      this.#resultFor = held.picture || null;
+    }
+    this.refresh();
+    this.#behind = true;
+    if (this.#editor.ready) this.#catchUp();
+  }
+
+  /** Where a loaded workflow's mask is missing and costs little, make it, once. */
+  #catchUp() {
+    if (!this.#behind) return;
+    this.#behind = false;
+    const { preview, shown } = this.#pictures();
+    const current =
+      preview?.prompts === this.#editor.text &&
+      (this.#resultFor ?? shown?.key) === shown?.key &&
+      !isOutdated(this.#node, preview.settings);
+    if (!current && this.#editor.text && isCheap(this.#node)) this.#requestLive();
+  }
+
   /** The node's last result, and the picture to show: the loaded file, else the result's own. */
   #pictures() {
-    const preview = lastPreview(this.#node);
+    const last = lastPreview(this.#node);
+    const preview = last && last !== this.#foreign ? last : this.#earlier;
     const url = preview ? viewURL(preview.image) : "";
     const size = preview && { width: preview.width, height: preview.height };
     const own = size && { key: url, url, size };
@@ -173,10 +231,13 @@ class Connection {
   }
 
   /** @param {Event} event  its detail is the id of the node that runs, null after the last */
-  #executing(event) {
+  async #executing(event) {
     const detail = /** @type {CustomEvent} */ (event).detail;
-    if (String(detail) === executionId(this.#node)) this.#busy = true;
-    else if (detail === null) this.#busy = false;
+    if (detail === null) this.#busy = false;
+    else if (String(detail) === executionId(this.#node)) this.#busy = true;
+    this.#showStatus();
+    if (!this.#busy || !(await isElsewhere())) return;
+    this.#busy = false;
     this.#showStatus();
   }
 
@@ -188,8 +249,9 @@ class Connection {
   }
 
   /** @param {Event} event */
-  #failed(event) {
+  async #failed(event) {
     const detail = /** @type {CustomEvent} */ (event).detail;
+    if (await isElsewhere()) return;
     const mine = String(detail?.node_id) === executionId(this.#node);
     const wasRunning = this.#live.running || this.#busy;
     this.#ended();
@@ -208,6 +270,14 @@ class Connection {
     this.#editor.dispose();
     this.#end.abort();
   }
+}
+
+/**
+ * @param {Preview} a
+ * @param {Preview | undefined} b
+ */
+function isSame(a, b) {
+  return a.labels.filename === b?.labels.filename && a.prompts === b.prompts;
 }
 
 /**

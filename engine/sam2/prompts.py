@@ -55,7 +55,7 @@ class PromptedMasks:
         full = upsample_masks(self.logits, self.size)
         stability = full.above / full.below.clamp_min(1)
         return Regions.from_packed(
-            full.packed, self.size, self.scores, stability=stability, ids=self.ids
+            full.packed, self.size, self.scores, stability=stability, ids=self.ids, owned=True
         )
 
     def soft(self, feather: float) -> Tensor:

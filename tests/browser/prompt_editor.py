@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from comfy_browser import FrontEnd
+from comfy_browser import FIRST_GRAPH, READY, FrontEnd
 from comfy_server import Host
 from PIL import Image, ImageDraw
 
@@ -125,6 +125,13 @@ class Editor:
         )
         self.page.locator(".rf-hint").wait_for(state="hidden")
         self.page.wait_for_timeout(300)
+
+    def reload(self) -> None:
+        """What F5 does, up to where a workflow can be opened."""
+        self.page.reload(wait_until="domcontentloaded")
+        self.page.wait_for_function(READY)
+        self.page.wait_for_function(FIRST_GRAPH)
+        self.page.wait_for_timeout(500)
 
     def node(self, what: str) -> Any:
         """A JavaScript expression of `node`."""

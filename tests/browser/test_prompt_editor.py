@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pytest
 from comfy_server import Host
+from PIL import Image
 from prompt_editor import NODE, Drawing, Editor, draw, overlap, workflow
 
 pytestmark = [pytest.mark.host, pytest.mark.browser]
@@ -170,6 +172,47 @@ def test_prompts_and_picture_survive_another_tab(editor: Editor, drawing: Drawin
     assert overlap(mask == 1, drawing.disc) > 0.8
 
 
+def count_runs(editor: Editor) -> list[str]:
+    """A list to which every prompt that the page sends from now on is added."""
+    sent: list[str] = []
+    editor.page.on("request", lambda r: sent.append(r.url) if r.url.endswith("/prompt") else None)
+    return sent
+
+
+def modified(editor: Editor) -> bool:
+    return editor.page.evaluate("window.app.extensionManager.workflow.activeWorkflow.isModified")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_after_reloading_the_page_the_mask_is_there_without_a_run(
+    editor: Editor, drawing: Drawing, live: bool
+) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]}), live))
+    editor.front.queue()
+    editor.wait_for_mask()
+    saved = editor.front.saved()
+    editor.reload()
+    sent = count_runs(editor)
+    editor.open(saved)
+    editor.page.locator('.rf-editor[data-mask="current"]').wait_for(timeout=5000)
+    editor.page.wait_for_timeout(1000)
+    assert sent == []
+    assert not modified(editor)
+
+
+@pytest.mark.parametrize(("live", "runs"), [(True, 1), (False, 0)])
+def test_a_workflow_whose_masks_are_gone_runs_once_where_live(
+    editor: Editor, drawing: Drawing, live: bool, runs: int
+) -> None:
+    sent = count_runs(editor)
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(170, 140)]}), live))
+    editor.page.wait_for_timeout(1500)
+    assert len(sent) == runs
+    if live:
+        assert overlap(editor.wait_for_mask() == 1, drawing.disc) > 0.8
+    assert not modified(editor)
+
+
 def test_a_copied_node_has_its_own_prompts(editor: Editor, drawing: Drawing) -> None:
     editor.open(workflow(drawing.name, saved_prompts({"points": [point(100, 100)]}), live=False))
     editor.page.evaluate(
@@ -270,6 +313,17 @@ def test_before_a_run_an_image_from_elsewhere_is_asked_for_and_shown_on_demand(
     assert editor.objects == []
 
 
+def test_a_missing_model_is_asked_for_by_name(editor: Editor, drawing: Drawing) -> None:
+    saved = workflow(drawing.name)
+    saved["nodes"][1]["outputs"][0]["links"] = None
+    saved["nodes"][2]["inputs"][1]["link"] = None
+    saved["links"] = saved["links"][:1]
+    editor.open(saved)
+    editor.click(editor.see("disc"))
+    editor.page.locator(".rf-banner").wait_for(state="visible")
+    assert editor.alarm == "Segment with Prompts (SAM 2): connect something to model."
+
+
 def test_without_an_image_the_editor_asks_for_one(editor: Editor, drawing: Drawing) -> None:
     saved = workflow(drawing.name)
     saved["nodes"][0]["outputs"][0]["links"] = None
@@ -299,6 +353,7 @@ def test_another_choice_runs_like_an_edit_and_ahead_of_the_queue(
         "objects": "as given",
         "choice": "part",
         "refine": 0,
+        "feather": 0,
     }
     assert [(sent["front"], sent["partial_execution_targets"]) for sent in posts] == [(True, ["3"])]
 
@@ -414,6 +469,112 @@ def test_inside_a_subgraph_the_picture_shows_and_a_click_runs(
     editor.click(editor.see("disc"))
     editor.page.locator('.rf-editor[data-mask="current"]').wait_for(timeout=60_000)
     assert editor.alarm == ""
+
+
+def test_of_several_instances_of_a_subgraph_the_one_that_was_opened_runs(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name))
+    editor.node("window.app.canvas.selectItems([node])")
+    run = "id => window.app.extensionManager.command.execute(id)"
+    editor.page.evaluate(run, "Comfy.Graph.ConvertToSubgraph")
+    saved = editor.front.saved()
+    kind = saved["definitions"]["subgraphs"][0]["id"]
+    (first,) = (node for node in saved["nodes"] if node["type"] == kind)
+    second = json.loads(json.dumps(first))
+    second["id"], second["pos"] = 50, [first["pos"][0] + 300, first["pos"][1]]
+    links = [[90 + i, *link[1:3], 50, *link[4:]] for i, link in enumerate(saved["links"])]
+    for i, link in enumerate(links):
+        second["inputs"][link[4]]["link"] = 90 + i
+    saved["nodes"].append(second)
+    saved["links"] += links
+    editor.front.open(saved)
+    editor.page.evaluate(
+        "() => { const { canvas, graph } = window.app; const outer = graph.getNodeById(50);"
+        " canvas.openSubgraph(outer.subgraph, outer);"
+        f" const node = canvas.graph.nodes.find(n => n.type === '{NODE}');"
+        " canvas.ds.scale = 1; canvas.ds.offset = [200 - node.pos[0], 100 - node.pos[1]];"
+        " canvas.setDirty(true, true) }"
+    )
+    editor.page.wait_for_timeout(1000)
+    with editor.page.expect_request(lambda r: r.url.endswith("/prompt")) as sent:
+        editor.click(editor.see("disc"))
+    (target,) = sent.value.post_data_json["partial_execution_targets"]
+    assert target.startswith("50:")
+    editor.page.locator('.rf-editor[data-mask="current"]').wait_for(timeout=60_000)
+
+
+def test_a_run_of_another_tabs_workflow_changes_nothing_here(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.front.open({"nodes": [], "links": [], "version": 0.4})
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]}), live=False))
+    editor.front.queue()
+    editor.wait_for_mask()
+    other = saved_prompts({"points": [point(435, 316)]})
+    job = editor.page.evaluate(
+        "async (points) => { const { api } = await import('/scripts/api.js');"
+        " const prompt = await window.app.graphToPrompt();"
+        " prompt.output['3'].inputs.points = points; prompt.workflow.id = 'another';"
+        " return (await api.queuePrompt(0, prompt)).prompt_id }",
+        other,
+    )
+    editor.front.host.wait_for(job)
+    editor.page.wait_for_timeout(500)
+    (shown,) = editor.node("window.app.nodeOutputs[node.id].region_fields_prompts")
+    assert shown["prompts"] == other
+    assert editor.page.locator(".rf-editor").get_attribute("data-mask") == "current"
+
+
+def test_the_editor_fills_the_window_and_goes_back(editor: Editor, drawing: Drawing) -> None:
+    editor.open(workflow(drawing.name))
+    before = editor.box()
+    editor.page.locator('[data-command="expand"]').click()
+    editor.page.wait_for_timeout(300)
+    assert editor.box()["width"] > 1500
+    editor.click(editor.see("block"))
+    assert overlap(editor.wait_for_mask() == 1, drawing.block) > 0.8
+    for _ in ("the point is let go", "then the window"):
+        editor.page.keyboard.press("Escape")
+    editor.page.wait_for_timeout(300)
+    assert editor.box() == pytest.approx(before, abs=1)
+
+
+def test_a_feather_is_seen_and_runs_like_an_edit(editor: Editor, drawing: Drawing) -> None:
+    editor.open(workflow(drawing.name, saved_prompts({"points": [point(172, 144)]})))
+    editor.wait_for_mask()
+    set_feather(editor, 40)
+    sent = editor.node("window.app.nodeOutputs[node.id].region_fields_prompts[0].labels")
+    number, _, strength = editor.front.host.view(sent)[..., :3].unbind(-1)
+    y, x = ((number == 0) & (strength > 0.3) & (strength < 0.4)).nonzero()[0].tolist()
+    assert blueness(editor, x, y) > blueness(editor, 600, 20) + 10
+    set_feather(editor, 0)
+    assert abs(blueness(editor, x, y) - blueness(editor, 600, 20)) < 6
+
+
+def set_feather(editor: Editor, pixels: float) -> None:
+    editor.page.evaluate(
+        "pixels => { const widget = window.app.graph.getNodeById(3).widgets"
+        ".find(w => w.name === 'feather'); widget.value = pixels; widget.callback(pixels) }",
+        pixels,
+    )
+    editor.page.wait_for_function(
+        "pixels => pixels === window.app.nodeOutputs[3].region_fields_prompts[0].settings.feather",
+        arg=pixels,
+    )
+    editor.wait_for_mask()
+    editor.page.wait_for_timeout(300)
+
+
+def blueness(editor: Editor, x: int, y: int) -> float:
+    """How much more blue than red is seen about this pixel of a picture of 640 x 480."""
+    left, top, width, height = editor.box().values()
+    scale = min((width - 12) / 640, (height - 12) / 480)
+    at = left + width / 2 + (x - 320) * scale, top + height / 2 + (y - 240) * scale
+    clip = {"x": at[0] - 1, "y": at[1] - 1, "width": 2, "height": 2}
+    with Image.open(io.BytesIO(editor.page.screenshot(clip=clip))) as shot:
+        red, _, blue = np.asarray(shot.convert("RGB"), float).mean(axis=(0, 1))
+    return float(blue - red)
 
 
 def test_fingers_tap_hold_and_pinch(editor: Editor, drawing: Drawing) -> None:

@@ -104,6 +104,21 @@ def test_a_feathered_mask_fades_about_the_hard_edge(host: Host, picture: Tensor)
     assert soft.max() <= 1
 
 
+def test_the_editor_is_shown_the_soft_edge_and_whose_it_is(host: Host, picture: Tensor):
+    points = drawn(at(35, 40), at(120, 80))
+    found = run(host, picture, points=points, feather=6.0)
+    number, owner, strength = (
+        (host.view(found["preview"]["labels"])[..., :3] * 255).round().unbind(-1)
+    )
+    assert found["preview"]["soft"] is True
+    assert found["preview"]["settings"]["feather"] == 6.0
+    assert (strength / 255 - found["mask"][0]).abs().max() < 0.003
+    inside = number > 0
+    assert torch.equal(inside, found["mask"][0] > 0.5)
+    assert torch.equal(owner[inside], number[inside])
+    assert ((owner > 0) & ~inside).sum() > 100
+
+
 def test_all_gives_three_regions_of_one_name(host: Host, picture: Tensor):
     found = run(host, picture, points=drawn(at(120, 80, "blue")), choice="all")
     (regions,) = found["regions"]

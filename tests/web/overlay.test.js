@@ -24,10 +24,20 @@ const told = (lines = []) =>
   }).sort();
 
 test("a mask is tinted in its object's colour and clear elsewhere", () => {
-  const { data } = tint(labels("00", "10"));
+  const { data } = tint(labels("00", "10"), false);
   assert.deepEqual([...data.slice(8, 11)], [0x2f, 0x9b, 0xff]);
   assert.ok(Number(data[11]) > 0 && Number(data[11]) < 255);
   assert.deepEqual([data[3], data[7], data[15]], [0, 0, 0]);
+});
+
+test("a soft mask is as strong as it says, in the colour of the strongest object", () => {
+  const image = labels("000");
+  image.data.set([0, 2, 51, 255, 2, 2, 255, 255, 0, 0, 0, 255]);
+  const { data } = tint(image, true);
+  const [half, full] = [Number(data[3]), Number(data[7])];
+  assert.deepEqual([...data.slice(0, 3)], [...data.slice(4, 7)]);
+  assert.equal(half, Math.round(full / 5));
+  assert.equal(data[11], 0);
 });
 
 test("an outline is the fewest lines along the pixels' edges", () => {

@@ -1,6 +1,7 @@
 /**
- * The image with the mask over it. Drawn once for each view and then kept, so that moving a point
- * over a large picture costs no more than over a small one.
+ * The image with the mask over it, each on a layer of its own that is drawn once for a view and
+ * then kept: moving a point over a large picture costs no more than over a small one, and a new
+ * mask doesn't shrink the picture again.
  *
  * @typedef {import("./view.js").View} View
  * @typedef {import("./state.js").Size} Size
@@ -19,28 +20,50 @@
 
 const HALO = "rgba(0, 0, 0, 0.8)";
 const LINE = 1.6;
+/** A line that leaves a soft edge to be seen. */
+const SOFT_LINE = 0.8;
+const DIM = 0.45;
 
-export class Backdrop {
+/** A canvas that is drawn again only when what it shows has changed. */
+class Layer {
   #canvas = document.createElement("canvas");
   /** @type {unknown[]} */
-  #drawn = [];
+  #shown = [];
+
+  /**
+   * @param {Ground} ground
+   * @param {unknown} what  it shows
+   * @param {(ctx: CanvasRenderingContext2D) => void} draw  in the widget's pixels
+   * @returns {HTMLCanvasElement}
+   */
+  show({ view, size, area, ratio, unit }, what, draw) {
+    const now = [view, size, area, ratio, unit, what];
+    if (now.some((value, i) => value !== this.#shown[i])) {
+      this.#shown = now;
+      const ctx = cleared(this.#canvas, area, ratio);
+      if (ctx) draw(ctx);
+    }
+    return this.#canvas;
+  }
+}
+
+export class Backdrop {
+  #picture = new Layer();
+  #mask = new Layer();
 
   /**
    * @param {CanvasRenderingContext2D} ctx  scaled so that it takes the widget's pixels
    * @param {Ground} ground
    */
   paint(ctx, ground) {
-    const { view, size, area, ratio, unit, picture, overlay, dim } = ground;
-    const now = [view, size, area, ratio, unit, picture, overlay, dim];
-    if (now.some((value, i) => value !== this.#drawn[i])) {
-      this.#drawn = now;
-      this.#canvas.width = ctx.canvas.width;
-      this.#canvas.height = ctx.canvas.height;
-      const own = this.#canvas.getContext("2d");
-      own?.setTransform(ratio, 0, 0, ratio, 0, 0);
-      if (own) draw(own, ground);
-    }
-    ctx.drawImage(this.#canvas, 0, 0, area.width, area.height);
+    const { area, picture, overlay, dim } = ground;
+    const below = this.#picture.show(ground, picture, (own) => drawPicture(own, ground, picture));
+    ctx.drawImage(below, 0, 0, area.width, area.height);
+    if (!overlay) return;
+    const above = this.#mask.show(ground, overlay, (own) => drawMask(own, ground, overlay));
+    ctx.globalAlpha = dim ? DIM : 1;
+    ctx.drawImage(above, 0, 0, area.width, area.height);
+    ctx.globalAlpha = 1;
   }
 }
 
@@ -66,22 +89,33 @@ export function cleared(canvas, { width, height }, ratio) {
 /**
  * @param {CanvasRenderingContext2D} ctx
  * @param {Ground} ground
+ * @param {CanvasImageSource} picture
  */
-function draw(ctx, { view, size, unit, picture, overlay, dim }) {
-  const [width, height] = [size.width * view.scale, size.height * view.scale];
+function drawPicture(ctx, { view, size }, picture) {
   ctx.imageSmoothingEnabled = view.scale < 4;
   ctx.imageSmoothingQuality = "high";
-  ctx.drawImage(picture, view.x, view.y, width, height);
-  if (!overlay) return;
-  ctx.globalAlpha = dim ? 0.45 : 1;
-  ctx.drawImage(overlay.fill, view.x, view.y, width, height);
+  ctx.drawImage(picture, view.x, view.y, size.width * view.scale, size.height * view.scale);
+}
+
+/**
+ * The fill is flat, so that however it is shrunk it looks the same; its lines are drawn anew.
+ *
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Ground} ground
+ * @param {Overlay} overlay
+ */
+function drawMask(ctx, { view, size, unit }, { fill, outlines, soft }) {
+  const [width, height] = [size.width * view.scale, size.height * view.scale];
+  ctx.imageSmoothingEnabled = view.scale < 4;
+  ctx.imageSmoothingQuality = "low";
+  ctx.drawImage(fill, view.x, view.y, width, height);
   ctx.translate(view.x, view.y);
-  ctx.scale(width / overlay.fill.width, height / overlay.fill.height);
+  ctx.scale(width / fill.width, height / fill.height);
   ctx.lineCap = "square";
-  const pixel = (unit * overlay.fill.width) / width;
-  for (const [extra, dark] of /** @type {[number, boolean][]} */ ([[1.6, true], [0, false]])) {
-    ctx.lineWidth = (LINE + extra) * pixel;
-    for (const [colour, lines] of overlay.outlines) {
+  const pixel = (unit * fill.width) / width;
+  for (const dark of soft ? [false] : [true, false]) {
+    ctx.lineWidth = pixel * (soft ? SOFT_LINE : dark ? LINE + 1.6 : LINE);
+    for (const [colour, lines] of outlines) {
       ctx.strokeStyle = dark ? HALO : colour;
       ctx.stroke(lines);
     }

@@ -22,6 +22,7 @@ const ICONS = {
     "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z " +
     "M8 6a2 2 0 1 0 0 4a2 2 0 0 0 0-4",
   run: "M5 3l8 5-8 5z",
+  expand: "M9.5 2.5h4v4 M13.5 2.5 9 7 M6.5 13.5h-4v-4 M2.5 13.5 7 9",
   newObject:
     "M4.5 2.5h7a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2h-7a2 2 0 0 1-2-2v-7a2 2 0 0 1 2-2z " +
     "M8 5.5v5 M5.5 8h5",
@@ -41,6 +42,7 @@ const ON_PICTURE = ["newObject", "clickIncludes", "clickExcludes", "mask"];
  * @property {boolean} live
  * @property {boolean} running
  * @property {boolean} masked  the mask is shown
+ * @property {boolean} expanded  the editor fills the window
  * @property {boolean} zoomed  less than the whole picture is shown
  * @property {boolean} canUndo
  * @property {boolean} canRedo
@@ -94,6 +96,7 @@ export class Bars {
       add("mask", "Show or hide the mask (M)"),
       add("live", "Live: run this node after each edit (L)", "live"),
       add("run", "Run this node now (R)"),
+      add("expand", "Fill the window, or go back into the node (F)"),
     );
     this.fit = add("fit", "Show the whole image (0)");
     this.#status.setAttribute("aria-live", "polite");
@@ -112,6 +115,7 @@ export class Bars {
     this.#showChips(state);
     this.#press("live", state.live);
     this.#press("mask", state.masked);
+    this.#press("expand", state.expanded);
     this.#press("clickIncludes", !state.exclude);
     this.#press("clickExcludes", state.exclude);
     for (const command of ON_PICTURE) this.#enable(command, state.ready);

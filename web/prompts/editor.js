@@ -10,12 +10,14 @@
  *
  * @typedef {object} Host
  * @property {(text: string) => void} edited  the user changed the prompts
+ * @property {() => void} loaded  another picture shows
  * @property {() => void} run  the user wants the node to run
  * @property {(live: boolean) => void} setLive
  */
 
 import { Backdrop, cleared } from "./backdrop.js";
 import { Bars, element } from "./bars.js";
+import { fillWindow, fillsWindow } from "./expand.js";
 import { cursorOver, hit } from "./hit.js";
 import { Input } from "./input.js";
 import { Model } from "./model.js";
@@ -27,8 +29,9 @@ import { installStyle } from "./style.js";
 import { fit, pan, resized, toImage, zoomAt } from "./view.js";
 
 const REACH = { mouse: 8, touch: 18 };
-const HELP =
-  "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
+const HELP = window.matchMedia("(pointer: coarse)").matches
+  ? "Tap: include. Hold: exclude. Drag: box. Two fingers: zoom."
+  : "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
 
 /** Where the graph is small, points and lines are drawn larger, up to this many times. */
 const MOST_UNITS = 2;
@@ -131,6 +134,11 @@ export class Editor {
     return this.#pictures.image ? countOutside(this.#model.state, this.#model.size) : 0;
   }
 
+  /** Whether there is a picture. */
+  get ready() {
+    return this.#pictures.image !== null;
+  }
+
   /** @param {boolean} running */
   setRunning(running) {
     this.#running = running;
@@ -153,6 +161,7 @@ export class Editor {
     const { width, height } = this.#model.size;
     this.#model.size = size;
     if (width !== size.width || height !== size.height) this.#view = fit(size, this.#area);
+    this.#host.loaded();
   }
 
   #edited() {
@@ -255,6 +264,12 @@ export class Editor {
     else this.#canvas.style.cursor = grip || cursorOver(found, this.#inside(at));
   }
 
+  /** @param {boolean} wanted  whether to fill the window */
+  #expand(wanted) {
+    fillWindow(this.element, wanted);
+    this.#input.keys.focus({ preventScroll: true });
+  }
+
   /** Draw again after the graph was zoomed, as sharp and as large as fits. */
   #followZoom() {
     const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
@@ -286,9 +301,11 @@ export class Editor {
       clickExcludes: () => (model.exclude = true),
       dropOutside: () => model.dropOutside(),
       deselect: () => {
+        if (!this.#input.busy && !model.selected) this.#expand(false);
         this.#input.cancel();
         model.select(null);
       },
+      expand: () => this.#expand(!fillsWindow(this.element)),
       fit: () => (this.#view = fit(model.size, this.#area)),
       zoomIn: () => this.#zoom(1.25, middle),
       zoomOut: () => this.#zoom(0.8, middle),
@@ -326,6 +343,7 @@ export class Editor {
       live: this.live,
       running: this.#running,
       masked: this.#masked,
+      expanded: fillsWindow(this.element),
       zoomed: this.#zoomed,
       canUndo: model.canUndo,
       canRedo: model.canRedo,

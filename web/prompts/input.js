@@ -62,6 +62,11 @@ export class Input {
     this.#gestures.cancel();
   }
 
+  /** Whether a press is under way. */
+  get busy() {
+    return this.#gestures.phase !== "idle";
+  }
+
   #listenToPointer() {
     for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
       this.#canvas.addEventListener(name, (event) => {

@@ -3,7 +3,7 @@
  *
  * @typedef {"undo" | "redo" | "delete" | "clear" | "fit" | "zoomIn" | "zoomOut" | "deselect"
  *   | "include" | "exclude" | "newObject" | "nextItem" | "previousItem" | "live" | "run"
- *   | "mode" | "clickIncludes" | "clickExcludes" | "mask" | "dropOutside"} Command
+ *   | "mode" | "clickIncludes" | "clickExcludes" | "mask" | "dropOutside" | "expand"} Command
  * @typedef {{command: Command} | {object: number} | {nudge: [number, number]}} Order
  *
  * @typedef {object} Key
@@ -29,6 +29,7 @@ const PLAIN = {
   r: "run",
   x: "mode",
   m: "mask",
+  f: "expand",
   ".": "nextItem",
   ",": "previousItem",
 };

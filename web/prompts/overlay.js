@@ -1,10 +1,13 @@
 /**
  * The mask that the node sends, ready to draw. It comes as a grey image whose values are object
- * numbers: 0 nothing, 1 the first object, and so on.
+ * numbers: 0 nothing, 1 the first object, and so on. For masks with soft edges it is in colour: red
+ * that number, where the mask is at least half; green the number of the object whose mask is the
+ * strongest; blue how strong it is.
  *
  * @typedef {object} Overlay
  * @property {HTMLCanvasElement} fill  translucent, one pixel a label
  * @property {[string, Path2D][]} outlines  a colour and its lines, in pixels of `fill`
+ * @property {boolean} soft  the outlines are where the masks are half as strong, not their ends
  */
 
 import { colourOf } from "./paint.js";
@@ -15,9 +18,10 @@ const INSIDE = 100;
  * Give every object its colour, translucent.
  *
  * @param {ImageData} labels  object numbers in the red channel; changed in place
+ * @param {boolean} soft  the masks have soft edges
  * @returns {ImageData}
  */
-export function tint(labels) {
+export function tint(labels, soft) {
   const { data } = labels;
   const colours = new Uint8Array(4 * 256);
   for (let value = 1; value < 256; value += 1) {
@@ -26,8 +30,11 @@ export function tint(labels) {
   // A pixel at a time, whatever order the machine keeps its bytes in.
   const pixels = new Uint32Array(data.buffer, data.byteOffset, data.length / 4);
   const palette = new Uint32Array(colours.buffer);
-  for (let i = 0; i < pixels.length; i += 1) {
-    pixels[i] = /** @type {number} */ (palette[/** @type {number} */ (data[4 * i])]);
+  const number = soft ? 1 : 0;
+  for (let i = 0, at = 0; i < pixels.length; i += 1, at += 4) {
+    const strength = /** @type {number} */ (data[at + 2]);
+    pixels[i] = /** @type {number} */ (palette[/** @type {number} */ (data[at + number])]);
+    if (soft) data[at + 3] = (INSIDE * strength) / 255;
   }
   return labels;
 }
@@ -93,10 +100,10 @@ function rgb(colour) {
 }
 
 /**
- * @param {string} url  of the label image
+ * @param {{url: string, soft: boolean}} result  url: of the label image
  * @returns {Promise<Overlay>}
  */
-export async function loadOverlay(url) {
+export async function loadOverlay({ url, soft }) {
   const image = await loadImage(url);
   const fill = document.createElement("canvas");
   fill.width = image.naturalWidth;
@@ -108,8 +115,8 @@ export async function loadOverlay(url) {
   const outlines = [...outline(labels)].map(
     ([number, lines]) => /** @type {[string, Path2D]} */ ([colourOf(number - 1), path(lines)]),
   );
-  ctx.putImageData(tint(labels), 0, 0);
-  return { fill, outlines };
+  ctx.putImageData(tint(labels, soft), 0, 0);
+  return { fill, outlines, soft };
 }
 
 /**

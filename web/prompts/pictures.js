@@ -10,6 +10,7 @@
  *
  * @typedef {object} Result
  * @property {string} url  of the label image
+ * @property {boolean} soft  it says how strong the masks are, too
  * @property {string} key  of the picture it belongs to
  * @property {string} text  the prompts it was made from
  * @property {boolean} outdated  the node's other settings have changed since
@@ -59,7 +60,7 @@ export class Pictures {
     if (JSON.stringify(result) === JSON.stringify(this.#asked)) return;
     this.#asked = result;
     if (result?.url !== this.#result?.url) {
-      const overlay = result ? await loadOverlay(result.url).catch(() => null) : null;
+      const overlay = result ? await loadOverlay(result).catch(() => null) : null;
       if (result?.url !== this.#asked?.url) return;
       this.#overlay = overlay;
     }

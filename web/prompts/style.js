@@ -9,6 +9,13 @@ const CSS = `
   background: var(--comfy-input-bg, #222);
   border: 1px solid var(--border-color, #4e4e4e);
 }
+.rf-editor[popover] { display: flex; inset: auto; margin: 0; padding: 0; }
+.rf-editor:popover-open { position: fixed; inset: 12px; width: auto; height: auto;
+  pointer-events: auto; }
+@media (pointer: coarse) {
+  .rf-editor:popover-open .rf-bar .rf-button { min-width: 36px; height: 36px; }
+}
+.rf-editor::backdrop { background: rgba(0, 0, 0, 0.6); }
 .rf-editor:focus-within { border-color: #2f9bff; box-shadow: 0 0 0 1px #2f9bff; }
 .rf-stage { position: relative; flex: 1 1 0; min-height: 0; overflow: hidden; background: #17181a; }
 .rf-stage canvas {

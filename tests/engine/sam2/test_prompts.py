@@ -61,6 +61,9 @@ def arguments(prompt: Prompt, grid: int) -> dict[str, np.ndarray]:
     return given
 
 
+MIXED = ["a click", "a box", "a box and a click", "a mask", "a mask and a click", "all of them"]
+
+
 def iou(a: torch.Tensor, b: torch.Tensor) -> float:
     either = (a | b).sum()
     return float((a & b).sum() / either) if either else 1.0
@@ -138,8 +141,11 @@ def test_an_image_and_its_embedding_give_the_same_regions(random_sam2, embedding
     assert from_image.equals(segment_prompts(random_sam2, embedding, prompts))
 
 
-def test_part_object_and_whole_are_the_three_candidates_by_size(random_sam2, embedding, predictor):
-    prompt = Prompt(points=[[50, 60]])
+@pytest.mark.parametrize("kind", MIXED)
+def test_part_object_and_whole_are_the_three_candidates_by_size(
+    random_sam2, embedding, predictor, kind
+):
+    prompt = Prompt(**KINDS[kind])
     masks, scores, low = predictor.predict(
         **arguments(prompt, random_sam2.image_size // 4), multimask_output=True
     )
@@ -179,16 +185,14 @@ def test_an_unstable_single_mask_gives_way_to_the_best_candidate(
     assert answers[0] != answers[1]
 
 
-def test_refining_feeds_back_logits_and_keeps_the_prompt(random_sam2, embedding, predictor):
-    prompt = Prompt(**KINDS["a click"])
-    _, scores, low = predictor.predict(
-        **arguments(prompt, random_sam2.image_size // 4), multimask_output=True
-    )
+@pytest.mark.parametrize("kind", MIXED)
+def test_refining_feeds_back_logits_and_keeps_the_prompt(random_sam2, embedding, predictor, kind):
+    prompt = Prompt(**KINDS[kind])
+    given = arguments(prompt, random_sam2.image_size // 4)
+    _, scores, low = predictor.predict(**given, multimask_output=prompt.count <= 1)
     fed = low[scores.argmax()][None]
     for passes in (1, 2):
-        _, _, low = predictor.predict(
-            **arguments(prompt, random_sam2.image_size // 4), mask_input=fed, multimask_output=False
-        )
+        _, _, low = predictor.predict(**(given | {"mask_input": fed}), multimask_output=False)
         fed = low
         found = predict_prompts(random_sam2, embedding, [prompt], refine=passes)
         torch.testing.assert_close(

@@ -71,6 +71,7 @@ export declare const app: {
   nodeOutputs: Record<string, Record<string, any> | undefined>;
   extensionManager?: {
     workflow?: {
+      openWorkflows?: unknown[];
       activeWorkflow?: {
         changeTracker?: { captureCanvasState?(): void; checkState?(): void };
       };
