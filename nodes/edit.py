@@ -248,9 +248,8 @@ class SnapRegions(io.ComfyNode):
         progress = Progress(len(frames))
         changed = []
         for i, frame in enumerate(frames):
-            progress.frame(i)
             picture = of_frame(images, i, len(frames), "image")
-            changed.append(snap_edges(frame, picture, radius, softness))
+            changed.append(snap_edges(frame, picture, radius, softness, progress.frame(i)))
         return io.NodeOutput(changed, stacked_unions(changed))
 
 
