@@ -18,6 +18,7 @@ from .ops.bits import (
     unpack_bits,
 )
 from .ops.checks import InputError
+from .ops.precision import where_float64
 
 _UNPACKED_AT_ONCE = 64 << 20
 
@@ -95,7 +96,7 @@ class Regions:
         into that order in place; for a tensor that nobody else holds. On a device without float64,
         which centroids are in (Apple's GPUs), the regions come to the CPU.
         """
-        packed = packed.cpu() if packed.device.type == "mps" else packed
+        packed = where_float64(packed)
         height, width = size
         wanted = (packed.shape[0], height, packed_width(width))
         if packed.dtype != torch.uint8 or tuple(packed.shape) != wanted:
