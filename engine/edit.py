@@ -16,16 +16,16 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from .ops.beside import image_beside, mask_beside
 from .ops.bits import bit_count, pack_bits, unpack_bits, unpack_box
 from .ops.checks import InputError, Progress
 from .ops.components import fill_enclosed_holes, remove_small_islands
 from .ops.dilate import within
 from .ops.distance import signed_distance
-from .ops.fields import as_images, as_mask, check_choice, check_number
+from .ops.fields import check_choice, check_number
 from .ops.geodesic import oklab_planes
 from .ops.guided import Guide
 from .ops.islands import islands_of
-from .ops.resize import resize_field
 from .regions import Regions
 
 _MOST_BYTES = 4 << 30
@@ -53,10 +53,7 @@ def combine_with(regions: Regions, mask: Tensor | Regions, how: str) -> Regions:
     check_choice("Combine Regions: how", how, COMBINATIONS)
     if isinstance(mask, Regions):
         mask = mask.union()
-    planes = as_mask(mask).to(regions.device)
-    if planes.shape[0] != 1:
-        raise InputError(f"Combine Regions: wanted one mask, got {planes.shape[0]}.")
-    plane = pack_bits(resize_field(planes.to(torch.float32), regions.size)[0] > 0.5)
+    plane = pack_bits(mask_beside(mask, regions.size, regions.device, "Combine Regions"))
     own = regions.packed
     if how == "add":
         packed = own | plane
@@ -181,10 +178,7 @@ def snap_edges(
     check_number("Snap Edges: radius", radius, 1, 1000)
     if not softness > 0:
         raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
-    images = as_images(image)[..., :3].to(regions.device, torch.float32)
-    if images.shape[0] != 1:
-        raise InputError(f"Snap Edges: wanted one image, got {images.shape[0]}.")
-    colours = oklab_planes(resize_field(images[0].movedim(-1, 0), regions.size).movedim(0, -1))
+    colours = oklab_planes(image_beside(image, regions.size, regions.device, "Snap Edges"))
     packed = regions.packed.clone()
     tiles = list(_tiles(regions.size, max(_SNAP_TILE, 4 * radius)))
     for done, (rows, columns) in enumerate(tiles):

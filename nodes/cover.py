@@ -11,8 +11,8 @@ from torch import Tensor
 from ..engine import InputError, fill_coverage, measure_coverage
 from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
+from ..engine.ops.beside import image_beside
 from ..engine.ops.fields import as_images
-from ..engine.ops.resize import resize_field
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
 from .inputs import choice, depth_input, lines, near_is_input, number, whole
@@ -253,5 +253,5 @@ def _segmenter(
     """What finds regions inside gaps, where there are a model and a picture."""
     if model is None or picture is None:
         return None
-    sized = resize_field(picture[..., :3].movedim(-1, 0), size).movedim(0, -1)
+    sized = image_beside(picture, size, picture.device)
     return point_segmenter(model.ready(), model.embed(sized))
