@@ -199,8 +199,10 @@ class Regions:
         if distinct and (distinct[0] < 0 or distinct[-1] >= len(self)):
             raise InputError(f"Regions.take: wanted indices in 0..{len(self) - 1}, got {index}.")
         chosen = torch.tensor(distinct, dtype=torch.int64, device=self.device)
+        together = bool(distinct) and distinct[-1] - distinct[0] + 1 == len(distinct)
         return Regions(
-            packed=self.packed[chosen],
+            # Neighbours are a view: hundreds of sets of one take no more than the one they are of.
+            packed=self.packed[distinct[0] : distinct[-1] + 1] if together else self.packed[chosen],
             size=self.size,
             areas=self.areas[chosen],
             boxes=self.boxes[chosen],
