@@ -20,14 +20,17 @@ from typing import Any
 import numpy as np
 import torch
 from region_fields.engine import (
+    Regions,
     exchange,
     files,
     fill_coverage,
     label_map,
+    load_sam2,
     measure_coverage,
     segs,
     select,
 )
+from region_fields.engine.blend import region_weights
 from region_fields.engine.coco import from_coco, to_coco
 from region_fields.engine.cover import OVERLAP_WINNERS
 from region_fields.engine.edit import (
@@ -45,7 +48,15 @@ from region_fields.engine.edit import (
 )
 from region_fields.engine.filter import filter_regions, remove_duplicates
 from region_fields.engine.preview import draw_regions
-from region_fields.engine.selection import CRITERIA, rest_of, subject
+from region_fields.engine.sam2.prompts import point_segmenter
+from region_fields.engine.selection import (
+    CRITERIA,
+    Question,
+    renumbered,
+    rest_of,
+    sort_order,
+    subject,
+)
 from regions import wavy_discs
 from scipy import ndimage
 
@@ -89,6 +100,12 @@ class Bench:
             r, min_area=1000, max_elongation=3, border="drop", mask=self.mask, max_overlap=0.9
         )
         found["remove duplicates"] = lambda: remove_duplicates(r, 0.5)
+
+        def sort() -> Any:
+            sorted_ = renumbered(r, sort_order(r, "left_most", Question()))
+            return sorted_, [sorted_.take([i]) for i in range(len(sorted_))]
+
+        found["sort, as sets of one"] = sort
         return found
 
     def editing(self) -> Operations:
@@ -127,7 +144,17 @@ class Bench:
             "fill: background": lambda: fill_coverage(few, "background"),
             "fill: new_regions": lambda: fill_coverage(r, "new_regions", smallest_gap=100),
             "fill: nearest, max_gap": lambda: fill_coverage(few, max_gap=40),
+            "fill: segment": self.asking_again(few),
+            "soft shares of the 8 largest": lambda: region_weights(
+                fill_coverage(r.take(range(8)), "background"), 16
+            ),
         }
+
+    def asking_again(self, regions: Regions) -> Callable[[], Any]:
+        """Fill with what the embedded model finds; the model and its embedding stand ready."""
+        model = load_sam2()
+        segmenter = point_segmenter(model, model.embed(self.image))
+        return lambda: fill_coverage(regions, "segment", segmenter=segmenter)
 
     def exchanging(self) -> Operations:
         r, folder = self.regions, Path(tempfile.mkdtemp())
@@ -154,6 +181,9 @@ class Bench:
             "save PNGs and manifest": lambda: files.save_regions(folder / "new", r, {}, half),
             "load PNGs and manifest": lambda: files.load_regions(folder / "set"),
             "to SEGS": lambda: segs.to_segs(r),
+            "to SEGS with crops, each mask looked at": lambda: [
+                seg.cropped_mask.sum() for seg in segs.to_segs(r, self.image, 2)[1]
+            ],
             "from SEGS": lambda: segs.from_segs(sent),
         }
 

@@ -96,6 +96,7 @@ def region_weights(regions: Regions | Tensor, width: float = 20.0) -> Tensor:
     for exponents, _, window in _exponents(chosen, [0.0] * len(chosen), width):
         shares.add(exponents, 0.0, window)
     total = shares.log_weight()
+    del shares  # three planes
     weights = torch.zeros((count, *chosen.size), device=chosen.device)
     places = chosen.ids.tolist() if isinstance(regions, Tensor) else range(count)
     for i, (exponents, _, window) in zip(

@@ -9,26 +9,27 @@ border neither erodes a region nor counts as a hole's rim.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from .ops.bits import bit_count, pack_bits, unpack_bits
-from .ops.checks import InputError
+from .ops.beside import image_beside, mask_beside
+from .ops.bits import bit_count, pack_bits, unpack_bits, unpack_box
+from .ops.checks import InputError, Progress
 from .ops.components import fill_enclosed_holes, remove_small_islands
 from .ops.dilate import within
 from .ops.distance import signed_distance
-from .ops.fields import as_images, as_mask, check_choice, check_number
+from .ops.fields import check_choice, check_number
 from .ops.geodesic import oklab_planes
-from .ops.guided import box_mean, guided_filter
+from .ops.guided import Guide
 from .ops.islands import islands_of
-from .ops.resize import resize_field
 from .regions import Regions
 
 _MOST_BYTES = 4 << 30
+_SNAP_TILE = 192
 Window: TypeAlias = "tuple[slice, slice]"
 
 COMBINATIONS = {
@@ -52,10 +53,7 @@ def combine_with(regions: Regions, mask: Tensor | Regions, how: str) -> Regions:
     check_choice("Combine Regions: how", how, COMBINATIONS)
     if isinstance(mask, Regions):
         mask = mask.union()
-    planes = as_mask(mask).to(regions.device)
-    if planes.shape[0] != 1:
-        raise InputError(f"Combine Regions: wanted one mask, got {planes.shape[0]}.")
-    plane = pack_bits(resize_field(planes.to(torch.float32), regions.size)[0] > 0.5)
+    plane = pack_bits(mask_beside(mask, regions.size, regions.device, "Combine Regions"))
     own = regions.packed
     if how == "add":
         packed = own | plane
@@ -161,29 +159,93 @@ def feather(regions: Regions, inside: float, outside: float) -> Tensor:
     return ((signed_distance(union) + outside) / (inside + outside)).clamp(0, 1)[None]
 
 
-def snap_edges(regions: Regions, image: Tensor, radius: int = 8, softness: float = 0.02) -> Regions:
+def snap_edges(
+    regions: Regions,
+    image: Tensor,
+    radius: int = 8,
+    softness: float = 0.02,
+    progress: Progress | None = None,
+) -> Regions:
     """Move each outline to the image's edges, where there are any within `radius` pixels.
 
     image: sRGB (H, W, 3 or 4). Each mask is fitted to the image's colours (Oklab) by a guided
     filter with windows of 2 radius + 1, and cut at a half. Pixels farther than `radius` from the
     outline stay as they were, and so do those around which the image is flat: where the standard
     deviation of the colour in their window is at most `softness` (Oklab, above 0).
+    The image is gone through in tiles: what depends on it alone is computed once for all regions,
+    and of a region only what lies around its outline is looked at. progress counts tiles.
     """
     check_number("Snap Edges: radius", radius, 1, 1000)
     if not softness > 0:
         raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
-    images = as_images(image)[..., :3].to(regions.device, torch.float32)
-    if images.shape[0] != 1:
-        raise InputError(f"Snap Edges: wanted one image, got {images.shape[0]}.")
-    guide = oklab_planes(resize_field(images[0].movedim(-1, 0), regions.size).movedim(0, -1))
-    packed = torch.zeros_like(regions.packed)
-    for i, window, mask in _windows(regions, 3 * radius + 1):
-        part = guide[:, window[0], 8 * window[1].start : 8 * window[1].start + mask.shape[1]]
-        fitted = guided_filter(mask.to(torch.float32), part, radius, softness**2)
-        spread = box_mean(part.square(), radius) - box_mean(part, radius).square()
-        movable = (signed_distance(mask).abs() <= radius) & (spread.sum(0) > softness**2)
-        packed[i][window] = pack_bits(torch.where(movable, fitted > 0.5, mask))
+    colours = oklab_planes(image_beside(image, regions.size, regions.device, "Snap Edges"))
+    packed = regions.packed.clone()
+    tiles = list(_tiles(regions.size, max(_SNAP_TILE, 4 * radius)))
+    for done, (rows, columns) in enumerate(tiles):
+        if progress is not None:
+            progress(done, len(tiles))
+        met = _meeting(regions, rows, columns, radius)
+        if met:
+            _snap_tile(regions, packed, met, (rows, columns), colours, radius, softness)
     return _with_masks(regions, packed)
+
+
+def _snap_tile(
+    regions: Regions,
+    packed: Tensor,
+    met: list[int],
+    tile: Window,
+    colours: Tensor,
+    radius: int,
+    softness: float,
+) -> None:
+    """Snap the regions `met` in a tile of the picture, from `regions` into `packed`."""
+    height, width = regions.size
+    # A fit looks 2 radius far; a window of bytes begins at a multiple of 8.
+    y0, x0 = max(tile[0].start - 2 * radius, 0), max(tile[1].start - 2 * radius, 0) // 8 * 8
+    y1, x1 = min(tile[0].stop + 2 * radius, height), min(tile[1].stop + 2 * radius, width)
+    inner = (
+        slice(tile[0].start - y0, tile[0].stop - y0),
+        slice(tile[1].start - x0, tile[1].stop - x0),
+    )
+    guide: Guide | None = None
+    for i in met:
+        mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))
+        near = _near_outline(mask, inner, radius)
+        if near is None:
+            continue
+        guide = guide or Guide(colours[:, y0:y1, x0:x1], radius, softness**2)
+        movable = near[1] & (guide.variance[near[0]] > softness**2)
+        if not bool(movable.any()):
+            continue
+        around = _grown_window(near[0], 2 * radius, mask.shape)
+        fitted = guide.fit(mask[around].to(torch.float32), around)
+        fitted = fitted[_inside(near[0], around)]
+        changed = mask.clone()
+        changed[near[0]] = torch.where(movable, fitted > 0.5, mask[near[0]])
+        target = packed[i][tile[0], tile[1].start // 8 : (tile[1].stop + 7) // 8]
+        target.copy_(pack_bits(changed[inner]))
+
+
+def _near_outline(mask: Tensor, inner: Window, radius: int) -> tuple[Window, Tensor] | None:
+    """Where in the window `inner` pixels lie within `radius` of the mask's outline.
+
+    The window that holds all of them, and which of its pixels they are; None where there are none.
+    The outline runs half a pixel beside the centres of the pixels on its two sides.
+    """
+    outer = _grown_window(inner, radius + 1, mask.shape)
+    part = mask[outer]
+    if bool(part.all()) or not bool(part.any()):
+        return None
+    near = (within(part, radius + 0.5) & within(~part, radius + 0.5))[_inside(inner, outer)]
+    rows, columns = near.any(1).nonzero(), near.any(0).nonzero()
+    if not len(rows):
+        return None
+    y = slice(int(rows[0]), int(rows[-1]) + 1)
+    x = slice(int(columns[0]), int(columns[-1]) + 1)
+    down, right = inner[0].start, inner[1].start
+    window = slice(y.start + down, y.stop + down), slice(x.start + right, x.stop + right)
+    return window, near[y, x]
 
 
 @dataclass(frozen=True)
@@ -244,6 +306,41 @@ def _grown(mask: Tensor, pixels: float) -> Tensor:
 def _meet(one: list[int], other: list[int]) -> bool:
     return max(one[0], other[0]) < min(one[2], other[2]) and max(one[1], other[1]) < min(
         one[3], other[3]
+    )
+
+
+def _tiles(size: tuple[int, int], side: int) -> Iterator[Window]:
+    """Rows and columns of tiles that make up a picture (H, W); columns begin at whole bytes."""
+    side = -(-side // 8) * 8
+    for top in range(0, size[0], side):
+        for left in range(0, size[1], side):
+            yield slice(top, min(top + side, size[0])), slice(left, min(left + side, size[1]))
+
+
+def _meeting(regions: Regions, rows: slice, columns: slice, reach: int) -> list[int]:
+    """Indices of the regions whose boxes come within `reach` pixels of a window."""
+    x0, y0, x1, y1 = regions.boxes.unbind(-1)
+    meet = (x0 - reach < columns.stop) & (x1 + reach > columns.start)
+    meet &= (y0 - reach < rows.stop) & (y1 + reach > rows.start)
+    found: list[int] = meet.nonzero().squeeze(-1).tolist()
+    return found
+
+
+def _grown_window(window: Window, reach: int, size: Sequence[int]) -> Window:
+    rows, columns = window
+    return (
+        slice(max(rows.start - reach, 0), min(rows.stop + reach, size[0])),
+        slice(max(columns.start - reach, 0), min(columns.stop + reach, size[1])),
+    )
+
+
+def _inside(window: Window, outer: Window) -> Window:
+    """A window as it lies in another that holds it."""
+    rows, columns = window
+    down, right = outer[0].start, outer[1].start
+    return (
+        slice(rows.start - down, rows.stop - down),
+        slice(columns.start - right, columns.stop - right),
     )
 
 

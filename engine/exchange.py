@@ -93,7 +93,7 @@ def _rectangle(edges: tuple[int, int, int, int], size: tuple[int, int]) -> Tenso
 
 
 def crop_regions(
-    regions: Regions, image: Tensor, padding: int = 0, longest: int = 0
+    regions: Regions, image: Tensor, padding: int = 0, longest: int = 0, cut_out: bool = True
 ) -> list[tuple[Tensor, Tensor, dict[str, int]]]:
     """Each region's cut-out: its image (1, h, w, C), mask float32 (1, h, w) and box.
 
@@ -101,7 +101,8 @@ def crop_regions(
 
     image: (H, W, C), C 3 or 4. padding: pixels around the box, cut off at the border. The box is
     a dict of x, y, width, height. longest: crops whose longer side has more pixels are shrunk to
-    it, 0 leaves all; the box stays that in the image. Canonical order.
+    it, 0 leaves all; the box stays that in the image. cut_out: otherwise each mask is 1 all over
+    and takes no room; don't write to it. Canonical order.
     """
     for name, value in {"padding": padding, "longest side": longest}.items():
         if value < 0:
@@ -112,14 +113,17 @@ def crop_regions(
     for i, (x0, y0, x1, y1) in enumerate(regions.boxes.tolist()):
         x0, y0 = max(x0 - padding, 0), max(y0 - padding, 0)
         x1, y1 = min(x1 + padding, width), min(y1 + padding, height)
-        mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))[None].to(torch.float32)
         box = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}
         crop = picture[None, y0:y1, x0:x1]
         share = longest / max(x1 - x0, y1 - y0) if longest else 1
         if share < 1:
             size = max(1, round((y1 - y0) * share)), max(1, round((x1 - x0) * share))
             crop = resize_field(crop[0].movedim(-1, 0), size).movedim(0, -1)[None]
-            mask = resize_field(mask, size)
+        if cut_out:
+            mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))[None].to(torch.float32)
+            mask = resize_field(mask, (crop.shape[1], crop.shape[2]))
+        else:
+            mask = crop.new_ones((), dtype=torch.float32).expand(crop.shape[:3])
         crops.append((crop, mask, box))
     return crops
 

@@ -128,7 +128,7 @@ def save_regions(
         entries = []
         for i in range(len(regions)):
             mask = regions.take([i]).union()
-            entries.append(_entry(regions, i, mask))
+            entries.append(_entry(regions, i))
             write_mask(made / entries[-1]["file"], mask)
         write_image(made / "overlay.png", overlay)
         size = {"width": regions.size[1], "height": regions.size[0]}
@@ -170,7 +170,7 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: can't be read as JSON ({error}).") from error
 
 
-def _entry(regions: Regions, i: int, mask: Tensor) -> dict[str, Any]:
+def _entry(regions: Regions, i: int) -> dict[str, Any]:
     x0, y0, x1, y1 = regions.boxes[i].tolist()
     own = int(regions.ids[i])
     return {
@@ -182,7 +182,7 @@ def _entry(regions: Regions, i: int, mask: Tensor) -> dict[str, Any]:
         "stability": round(float(regions.stability[i]), 6),
         "label": regions.labels[i],
         "file": f"region_{own:04d}.png",
-        "rle": rle_encode(mask),
+        "rle": rle_encode(regions.packed[i], regions.size[1]),
     }
 
 

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from .ops.beside import mask_beside
 from .ops.bits import bit_count, pack_bits
 from .ops.checks import InputError
-from .ops.fields import as_mask, check_choice, check_number
-from .ops.resize import resize_field
+from .ops.fields import check_choice, check_number
 from .ops.runs import elongations, intersection_areas
 from .regions import Regions
 
@@ -82,10 +82,7 @@ def touches_border(regions: Regions) -> Tensor:
 
 def overlap_shares(regions: Regions, mask: Tensor) -> Tensor:
     """Share of each region's pixels in `mask`, float64 (N,). mask as in `filter_regions`."""
-    planes = as_mask(mask).to(regions.device)
-    if planes.shape[0] != 1:
-        raise InputError(f"Filter Regions: wanted one mask, got {planes.shape[0]}.")
-    plane = resize_field(planes.to(torch.float32), regions.size)[0] > 0.5
+    plane = mask_beside(mask, regions.size, regions.device, "Filter Regions")
     return intersection_areas(regions.packed, pack_bits(plane)) / regions.areas.to(torch.float64)
 
 

@@ -52,12 +52,12 @@ def to_grey_16(labels: Tensor) -> Tensor:
     """
     if int(labels.max()) > _FULL_16:
         raise InputError(f"Label map: 16 bits hold labels to {_FULL_16}, got {int(labels.max())}.")
-    return (labels.to(torch.float64) / _FULL_16).to(torch.float32)
+    return labels.to(torch.float32) / _FULL_16
 
 
 def from_grey_16(grey: Tensor) -> Tensor:
     """Undo `to_grey_16`: float (H, W) in [0, 1] to int32 labels."""
-    return (grey.to(torch.float64) * _FULL_16).round().to(torch.int32)
+    return (grey.to(torch.float32) * _FULL_16).round().to(torch.int32)
 
 
 def to_colour_map(labels: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from .ops.bits import (
     unpack_bits,
 )
 from .ops.checks import InputError
+from .ops.precision import where_float64
 
 _UNPACKED_AT_ONCE = 64 << 20
 
@@ -95,7 +96,7 @@ class Regions:
         into that order in place; for a tensor that nobody else holds. On a device without float64,
         which centroids are in (Apple's GPUs), the regions come to the CPU.
         """
-        packed = packed.cpu() if packed.device.type == "mps" else packed
+        packed = where_float64(packed)
         height, width = size
         wanted = (packed.shape[0], height, packed_width(width))
         if packed.dtype != torch.uint8 or tuple(packed.shape) != wanted:
@@ -198,8 +199,10 @@ class Regions:
         if distinct and (distinct[0] < 0 or distinct[-1] >= len(self)):
             raise InputError(f"Regions.take: wanted indices in 0..{len(self) - 1}, got {index}.")
         chosen = torch.tensor(distinct, dtype=torch.int64, device=self.device)
+        together = bool(distinct) and distinct[-1] - distinct[0] + 1 == len(distinct)
         return Regions(
-            packed=self.packed[chosen],
+            # Neighbours are a view: hundreds of sets of one take no more than the one they are of.
+            packed=self.packed[distinct[0] : distinct[-1] + 1] if together else self.packed[chosen],
             size=self.size,
             areas=self.areas[chosen],
             boxes=self.boxes[chosen],

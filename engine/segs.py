@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -15,13 +16,19 @@ from .ops.resize import resize_field
 from .regions import Regions
 
 
-class Seg(NamedTuple):
-    """One element of Impact Pack's SEGS, with its field names and order.
+@dataclass(frozen=True)
+class PackedMask:
+    """A cropped mask that is made when it is asked for: packed bits (H, B) and a box in them."""
 
-    cropped_image: (1, h, w, 3) or None. cropped_mask: float32 numpy (h, w) in [0, 1]. confidence:
-    0..1. crop_region and bbox: x1, y1, x2, y2, the last two exclusive.
-    """
+    packed: Tensor
+    box: tuple[int, int, int, int]
 
+    def unpacked(self) -> Any:
+        """float32 numpy (h, w), 1 inside; a new one each time."""
+        return unpack_box(self.packed, self.box).to(torch.float32).cpu().numpy()
+
+
+class _Fields(NamedTuple):
     cropped_image: Any
     cropped_mask: Any
     confidence: float
@@ -29,6 +36,35 @@ class Seg(NamedTuple):
     bbox: tuple[int, int, int, int]
     label: str
     control_net_wrapper: Any = None
+
+
+class Seg(_Fields):
+    """One element of Impact Pack's SEGS, with its field names and order.
+
+    cropped_image: (1, h, w, 3) or None. cropped_mask: float32 numpy (h, w) in [0, 1]; held as a
+    `PackedMask`, since hundreds of large ones don't fit in memory, and made at each look at it.
+    confidence: 0..1. crop_region and bbox: x1, y1, x2, y2, the last two exclusive.
+    """
+
+    __slots__ = ()
+
+    @property
+    def cropped_mask(self) -> Any:
+        return _made(tuple.__getitem__(self, 1))
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(_made, super().__iter__())
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self)[index]
+
+    def _replace(self, **changed: Any) -> Seg:
+        held = dict(zip(self._fields, super().__iter__(), strict=True))
+        return Seg(**{**held, **changed})
+
+
+def _made(value: Any) -> Any:
+    return value.unpacked() if isinstance(value, PackedMask) else value
 
 
 def to_segs(
@@ -45,11 +81,10 @@ def to_segs(
     segs = []
     for i, box in enumerate(regions.boxes.tolist()):
         x0, y0, x1, y1 = _scaled(box, crop_factor, regions.size)
-        mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))
         segs.append(
             Seg(
-                cropped_image=None if picture is None else picture[None, y0:y1, x0:x1, :3].clone(),
-                cropped_mask=mask.to(torch.float32).cpu().numpy(),
+                cropped_image=None if picture is None else picture[None, y0:y1, x0:x1, :3],
+                cropped_mask=PackedMask(regions.packed[i], (x0, y0, x1, y1)),
                 confidence=float(regions.scores[i]),
                 crop_region=(x0, y0, x1, y1),
                 bbox=(box[0], box[1], box[2], box[3]),

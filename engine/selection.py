@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .ops.beside import depth_beside, image_beside, mask_beside
 from .ops.bits import pack_bits
 from .ops.checks import InputError
 from .ops.colour import srgb_to_oklab
-from .ops.fields import as_images, as_mask, as_planes, check_choice
+from .ops.fields import check_choice
 from .ops.geodesic import oklab_planes
-from .ops.resize import resize_field, resize_nearest
 from .ops.runs import (
     bits_at,
     border_lengths,
@@ -82,7 +82,8 @@ def select(
     x, y in pixels; it means the pixel it lies in, and may lie outside the image. mask: (H, W),
     bool or > 0.5. image: sRGB (H, W, 3) in [0, 1]. depth: (H, W), any scale; values that are not
     finite don't count. near_is: "white" where larger depth values are nearer, "black" where they
-    are farther. A mask, image or depth of another size is resized to the regions'. colour:
+    are farther. A mask, image or depth of another size is
+    resized to the regions'; one of another shape is refused. colour:
     "#rrggbb", or sRGB values in [0, 1]. label: one or several, compared without regard to case.
     then_by: the criterion that settles ties; what is still tied follows the canonical order.
 
@@ -194,8 +195,7 @@ def _depth(regions: Regions, question: Question) -> Tensor:
     """Mean depth over each region, larger = farther; inf where it has no valid value."""
     assert question.depth is not None
     check_choice("near_is", question.near_is, ("white", "black"))
-    plane = _one(as_planes(question.depth, "depth"), "depth").to(regions.device, torch.float32)
-    plane = resize_nearest(plane[None], regions.size)[0]
+    plane = depth_beside(question.depth, regions.size, regions.device, "Select")
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
     return (-mean if question.near_is == "white" else mean).nan_to_num(torch.inf)
 
@@ -209,8 +209,7 @@ def _colour(regions: Regions, question: Question) -> Tensor:
     """Distance in Oklab between each region's mean colour and the one asked for."""
     assert question.image is not None
     assert question.colour is not None
-    image = _one(as_images(question.image), "image")[..., :3].to(regions.device, torch.float32)
-    sized = resize_field(image.movedim(-1, 0), regions.size).movedim(0, -1)
+    sized = image_beside(question.image, regions.size, regions.device, "Select")
     sums = mask_sums(regions.packed, regions.boxes, oklab_planes(sized))
     mean = sums / regions.areas[:, None]
     wanted = srgb_to_oklab(torch.tensor(_as_colour(question.colour))).to(mean)
@@ -276,15 +275,8 @@ def _measured(regions: Regions, by: str, question: Question) -> list[float]:
 def _overlap(regions: Regions, question: Question) -> tuple[Tensor, Tensor]:
     """The mask asked about, bool (H, W), and how many of its pixels each region holds."""
     assert question.mask is not None
-    given = _one(as_mask(question.mask), "mask").to(regions.device)
-    plane = resize_field(given[None].to(torch.float32), regions.size)[0] > 0.5
+    plane = mask_beside(question.mask, regions.size, regions.device, "Select")
     return plane, intersection_areas(regions.packed, pack_bits(plane))
-
-
-def _one(batch: Tensor, name: str) -> Tensor:
-    if batch.shape[0] != 1:
-        raise InputError(f"Select: wanted one {name} for these regions, got {batch.shape[0]}.")
-    return batch[0]
 
 
 def _as_point(point: Sequence[float] | None) -> tuple[float, float] | None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..engine import InputError, fill_coverage, measure_coverage
 from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
+from ..engine.ops.beside import image_beside
 from ..engine.ops.fields import as_images
-from ..engine.ops.resize import resize_field
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
 from .inputs import choice, depth_input, lines, near_is_input, number, whole
@@ -231,20 +231,19 @@ class SoftShares(io.ComfyNode):
     def execute(cls, regions: Any, width: float, count: int, rest: str) -> io.NodeOutput:
         frames = regions_from(regions)
         method = "background" if rest == OWN_SHARE else "nearest"
+        if len({frame.size for frame in frames}) > 1:
+            raise InputError("the images have several sizes, but a mask batch has one.")
         shares, labels = [], []
-        for frame in frames:
+        progress = Progress(len(frames))
+        for i, frame in enumerate(frames):
+            progress.frame(i)
             held = fill_coverage(frame.take(range(min(count, len(frame)))), method)
-            weights = for_user(region_weights(held, width))
-            order = held.ids.argsort().tolist()
-            shares += [weights[i : i + 1] for i in order]
-            labels += [held.labels[i] for i in order]
-        return io.NodeOutput(shares, labels, _batch(shares))
-
-
-def _batch(shares: list[Tensor]) -> Tensor:
-    if len({tuple(share.shape) for share in shares}) > 1:
-        raise InputError("the images have several sizes, but a mask batch has one.")
-    return torch.cat(shares)
+            order = held.ids.argsort()
+            shares.append(for_user(region_weights(held, width))[order])
+            labels += [held.labels[k] for k in order.tolist()]
+        # One batch, of which the list holds views: at 8 megapixels a share takes 33 MB.
+        batch = shares[0] if len(shares) == 1 else torch.cat(shares)
+        return io.NodeOutput(list(batch[:, None]), labels, batch)
 
 
 def _segmenter(
@@ -253,5 +252,5 @@ def _segmenter(
     """What finds regions inside gaps, where there are a model and a picture."""
     if model is None or picture is None:
         return None
-    sized = resize_field(picture[..., :3].movedim(-1, 0), size).movedim(0, -1)
+    sized = image_beside(picture, size, picture.device)
     return point_segmenter(model.ready(), model.embed(sized))

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine import InputError, Regions
+from ..engine import Regions
 from ..engine.edit import (
     COMBINATIONS,
     combine_with,
@@ -30,7 +30,6 @@ from .types import (
     Progress,
     RegionsType,
     for_user,
-    frame_of,
     named,
     of_frame,
     regions_from,
@@ -81,9 +80,10 @@ class CombineRegions(io.ComfyNode):
     def execute(cls, regions: Any, mask: Any, how: str) -> io.NodeOutput:
         frames = regions_from(regions)
         others = as_mask(mask) if isinstance(mask, Tensor) else list(mask)
-        if len(others) not in (1, len(frames)):
-            raise InputError(f"regions of {len(frames)} images but {len(others)} masks.")
-        changed = [combine_with(frame, frame_of(others, i), how) for i, frame in enumerate(frames)]
+        changed = [
+            combine_with(frame, of_frame(others, i, len(frames), "mask"), how)
+            for i, frame in enumerate(frames)
+        ]
         return io.NodeOutput(changed, stacked_unions(changed))
 
 
@@ -248,9 +248,8 @@ class SnapRegions(io.ComfyNode):
         progress = Progress(len(frames))
         changed = []
         for i, frame in enumerate(frames):
-            progress.frame(i)
             picture = of_frame(images, i, len(frames), "image")
-            changed.append(snap_edges(frame, picture, radius, softness))
+            changed.append(snap_edges(frame, picture, radius, softness, progress.frame(i)))
         return io.NodeOutput(changed, stacked_unions(changed))
 
 

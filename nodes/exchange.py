@@ -29,7 +29,7 @@ from ..engine.label_map import (
 )
 from ..engine.ops.fields import as_images, as_planes
 from ..engine.segs import from_segs, to_segs
-from .inputs import choice, number, text, whole
+from .inputs import choice, number, switch, text, whole
 from .types import (
     RegionsType,
     for_user,
@@ -99,6 +99,14 @@ class CropRegions(io.ComfyNode):
                     optional=True,
                     advanced=True,
                 ),
+                switch(
+                    "cut_out",
+                    "Off: each mask is 1 all over, the whole box. That takes no memory, and "
+                    "captioners don't look at it.",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -117,12 +125,14 @@ class CropRegions(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, regions: Any, image: Tensor, padding: int, longest: int = 0) -> io.NodeOutput:
+    def execute(
+        cls, regions: Any, image: Tensor, padding: int, longest: int = 0, cut_out: bool = True
+    ) -> io.NodeOutput:
         frames, images = regions_from(regions), as_images(image)
         crops, masks, boxes = [], [], []
         for i, frame in enumerate(frames):
             picture = of_frame(images, i, len(frames), "image")
-            for crop, mask, box in crop_regions(frame, picture, padding, longest):
+            for crop, mask, box in crop_regions(frame, picture, padding, longest, cut_out):
                 crops.append(for_user(crop))
                 masks.append(for_user(mask))
                 boxes.append({**box, "frame": i})

@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine import InputError, Regions
-from ..engine.ops.fields import as_planes
+from ..engine.ops.fields import as_planes, check_aspect
 from ..engine.ops.resize import resize_nearest
 
 RegionsType = io.Custom("REGIONS")
@@ -42,11 +42,14 @@ def regions_from(
 
     value: the list itself, or masks (N, H, W) or (H, W), which are the N regions of one image;
     empty masks count for nothing. size: (H, W) of the image where it is known; masks of another
-    size are resized to it, nearest. Regions of another size raise InputError.
+    size are resized to it, nearest. Regions of another size and masks of another shape raise
+    InputError.
     """
     if isinstance(value, Tensor):
         masks = as_planes(value, "masks")
         if size is not None and tuple(masks.shape[-2:]) != size:
+            if bool(masks.any()):
+                check_aspect("masks", (int(masks.shape[1]), int(masks.shape[2])), size)
             masks = resize_nearest(masks, size)
         return [Regions.from_masks(masks)]
     for regions in value:
@@ -64,7 +67,7 @@ def frame_of(frames: Sequence[Any], index: int) -> Any:
     return frames[index if len(frames) > 1 else 0]
 
 
-def of_frame(batch: Tensor | None, index: int, count: int, name: str) -> Tensor | None:
+def of_frame(batch: Sequence[Any] | None, index: int, count: int, name: str) -> Any:
     """What `batch`, one for all of `count` images or one for each, holds for image `index`."""
     if batch is None:
         return None

@@ -9,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..ops.beside import depth_beside, image_beside
 from ..ops.bits import packed_width
 from ..ops.checks import InputError, Progress
 from ..ops.components import label_components
 from ..ops.distance import distance_to, nearest_source_of
-from ..ops.fields import as_images, as_planes, check_choice
+from ..ops.fields import check_choice
 from ..ops.geodesic import edge_cost, spread_labels
 from ..ops.labels import paint_labels, split_labels
-from ..ops.resize import resize_field, resize_nearest
 from ..ops.runs import finite_means
 from ..regions import Regions
 from .ask_again import Ratings, Segmenter, ask_again
@@ -124,10 +124,7 @@ def _mean_depths(regions: Regions, depth: Tensor | None, near_is: str) -> list[f
     if depth is None:
         raise InputError("Fill Coverage: overlaps by nearest_depth need a depth; connect it.")
     check_choice("Fill Coverage: near_is", near_is, ("white", "black"))
-    planes = as_planes(depth, "depth").to(regions.device, torch.float32)
-    if planes.shape[0] != 1:
-        raise InputError(f"Fill Coverage: wanted one depth map, got {planes.shape[0]}.")
-    plane = resize_nearest(planes, regions.size)[0]
+    plane = depth_beside(depth, regions.size, regions.device, "Fill Coverage")
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
     signed = -mean if near_is == "white" else mean
     return signed.nan_to_num(torch.inf).tolist()
@@ -143,13 +140,10 @@ def _fill_along_edges(
     labels: Tensor, gaps: Tensor, image: Tensor | None, strength: float, progress: Progress | None
 ) -> None:
     assert image is not None
-    images = as_images(image)[..., :3].to(labels.device, torch.float32)
-    if images.shape[0] != 1:
-        raise InputError(f"Fill Coverage: wanted one image, got {images.shape[0]}.")
     if not strength >= 0:
         raise InputError(f"Fill Coverage: wanted an edge_strength of 0 or more, got {strength}.")
     size = (labels.shape[0], labels.shape[1])
-    sized = resize_field(images[0].movedim(-1, 0), size).movedim(0, -1)
+    sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():
         spread, _ = spread_labels(labels, edge_cost(sized, strength), progress)
         labels[gaps] = spread[gaps]

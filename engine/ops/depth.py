@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .checks import InputError
 from .distance import nearest_source
-from .fields import as_planes, check_choice, check_number, common_batch, frame
+from .fields import as_planes, check_aspect, check_choice, check_number, common_batch, frame
 from .geodesic import oklab_planes
 from .guided import upsample_along
 from .quantile import quantile, ranks
@@ -19,7 +19,6 @@ NEAR_IS = ("white", "black")
 MEASURES = ("linear", "disparity", "log", "rank")
 SPANS = ("frame", "batch", "range")
 HOLES = ("nearest", "near", "far")
-_SAME_ASPECT = 0.03
 
 
 def farness(
@@ -105,12 +104,8 @@ def fit_to(
 
 
 def check_shape(where: str, depth: tuple[int, int], picture: tuple[int, int]) -> None:
-    """Raises InputError where the two sizes (H, W) differ in width / height by more than 3 %."""
-    if abs(math.log(depth[1] / depth[0] * picture[0] / picture[1])) > _SAME_ASPECT:
-        raise InputError(
-            f"{where}: a depth of {depth[1]} x {depth[0]} pixels doesn't have the shape of a "
-            f"picture of {picture[1]} x {picture[0]}. Use the depth of this picture."
-        )
+    """`check_aspect` of a depth (h, w) and its picture (H, W)."""
+    check_aspect(f"{where}: a depth", depth, picture)
 
 
 def _each(batch: Tensor) -> list[slice]:

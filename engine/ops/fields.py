@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .checks import InputError
 
+_SAME_ASPECT = 0.03
+
 
 def as_field(field: Tensor, name: str = "field") -> Tensor:
     """`field` as float32 (B, H, W), clamped to [0, 1].
@@ -65,6 +67,21 @@ def picture_of_size(image: Tensor, size: tuple[int, int]) -> Tensor:
             f"{images.shape[2]} x {images.shape[1]}. Use the image that was segmented."
         )
     return images[0]
+
+
+def check_aspect(what: str, given: tuple[int, int], size: tuple[int, int]) -> None:
+    """Whether a map of size `given` (h, w) can be one of a picture of `size` (H, W).
+
+    Raises InputError where width / height differs by more than 3 %, which networks need to round
+    to their tiles, and neither side is within a pixel of what it should be. what: names the map.
+    """
+    (h, w), (height, width) = given, size
+    alike = abs(math.log(w / h * height / width)) <= _SAME_ASPECT
+    if not alike and abs(w - h * width / height) > 1 and abs(h - w * height / width) > 1:
+        raise InputError(
+            f"{what} of {w} x {h} pixels doesn't have the shape of a picture of {width} x "
+            f"{height}. Give the one of this picture."
+        )
 
 
 def common_batch(where: str, counts: Mapping[str, int]) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import widest_float
 from .resize import resize_area
 
 _PIXELS_AT_ONCE = 1 << 20
@@ -24,17 +26,83 @@ def guided_filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> 
     rows = max(2 * radius, _PIXELS_AT_ONCE // width, 1)
     for top in range(0, height, rows):
         first, last = max(0, top - 2 * radius), min(height, top + rows + 2 * radius)
-        strip = _filter(plane[first:last], guide[:, first:last], radius, epsilon)
+        strip = Guide(guide[:, first:last], radius, epsilon).fit(plane[first:last])
         out[top : top + rows] = strip[top - first : top - first + rows]
     return out
 
 
+class Guide:
+    """What fitting maps to a colour guide needs of the guide alone, for many maps.
+
+    guide: (C, H, W). radius and epsilon as in `guided_filter`. Where the guide is cut out of a
+    larger one, fits are right 2 radius and more from the cut, and `variance` radius and more.
+    variance: the sum over channels of the variance in each pixel's window, (H, W).
+    """
+
+    def __init__(self, guide: Tensor, radius: int, epsilon: float) -> None:
+        exact = guide.to(widest_float(guide.device))
+        # Fits don't depend on the zero of the guide; near 0 squares lose the fewest digits.
+        self._colours = exact - exact.mean((1, 2), keepdim=True)
+        self._radius = radius
+        self._mean = box_mean(self._colours, radius)
+        spread = {
+            (a, b): box_mean(self._colours[a] * self._colours[b], radius).sub_(
+                self._mean[a] * self._mean[b]
+            )
+            for a in range(len(guide))
+            for b in range(a + 1)
+        }
+        own = [spread[a, a] for a in range(len(guide))]
+        self.variance = torch.stack(own).sum(0)
+        for plane in own:
+            plane.clamp_(min=0).add_(epsilon)
+        self._factor = _factor(spread)
+
+    def fit(self, plane: Tensor, window: tuple[slice, slice] = (slice(None),) * 2) -> Tensor:
+        """The map `plane` (h, w), which lies in `window` of the guide, fitted to it; its dtype."""
+        every = (slice(None), *window)
+        colours, mean = self._colours[every], self._mean[every]
+        p = plane.to(colours.dtype)[None]
+        mean_p, *mean_ip = box_mean(torch.cat([p, colours * p]), self._radius)
+        slant = torch.stack(mean_ip).sub_(mean * mean_p)
+        slope = _solve({place: held[window] for place, held in self._factor.items()}, slant)
+        offset = mean_p - (slope * mean).sum(0)
+        fit = box_mean(torch.cat([slope, offset[None]]), self._radius)
+        return (fit[:-1] * colours).sum(0).add_(fit[-1]).to(plane.dtype)
+
+
 def box_mean(planes: Tensor, radius: int) -> Tensor:
-    """Mean over (2 radius + 1)^2 windows, cut off at the border; (..., H, W), float64 inside."""
-    return _box_sum(_box_sum(planes, radius, -1), radius, -2)
+    """Mean over (2 radius + 1)^2 windows, cut off at the border; (..., H, W), its dtype.
+
+    float64 by running sums. float32, whose running sums would lose digits, window by window.
+    """
+    if planes.dtype != torch.float64:
+        mean, side = planes.reshape(1, -1, *planes.shape[-2:]), 2 * radius + 1
+        for kernel, pad in (((1, side), (0, radius)), ((side, 1), (radius, 0))):
+            mean = F.avg_pool2d(mean, kernel, 1, pad, count_include_pad=False)
+        return mean.view(planes.shape)
+    along = _box_mean_by_scipy if planes.device.type == "cpu" else _box_mean_along
+    return along(along(planes, radius, -1), radius, -2)
 
 
-def _box_sum(planes: Tensor, radius: int, dim: int) -> Tensor:
+def _box_mean_by_scipy(planes: Tensor, radius: int, dim: int) -> Tensor:
+    """`_box_mean_along`, four times as fast on a CPU."""
+    from scipy.ndimage import uniform_filter1d
+
+    side, length = 2 * radius + 1, planes.shape[dim]
+    means = torch.from_numpy(uniform_filter1d(planes.numpy(), side, dim, mode="constant"))
+    place = torch.arange(length)
+    count = (place + radius + 1).clamp_(max=length) - (place - radius).clamp_(min=0)
+    cut = min(radius, length)
+    scale = (side / count.to(means.dtype)).view(-1, *[1] * (-1 - dim))
+    means.narrow(dim, 0, cut).mul_(scale[:cut])
+    if length > cut:
+        start = max(length - radius, cut)
+        means.narrow(dim, start, length - start).mul_(scale[start:])
+    return means
+
+
+def _box_mean_along(planes: Tensor, radius: int, dim: int) -> Tensor:
     """Mean along one axis, by differences of a running sum."""
     length = planes.shape[dim]
     total = planes.cumsum(dim)
@@ -48,24 +116,6 @@ def _box_sum(planes: Tensor, radius: int, dim: int) -> Tensor:
     if inner > 1:
         sums.narrow(dim, radius + 1, inner - 1).sub_(total.narrow(dim, 0, inner - 1))
     return sums.div_(count.to(planes.dtype).view(shape))
-
-
-def _filter(plane: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
-    p, i = plane.to(torch.float64), guide.to(torch.float64)
-    channels = i.shape[0]
-    mean_i, mean_p = box_mean(i, radius), box_mean(p, radius)
-    slant = box_mean(i * p, radius) - mean_i * mean_p
-    spread = {
-        (a, b): box_mean(i[a] * i[b], radius).sub_(mean_i[a] * mean_i[b])
-        for a in range(channels)
-        for b in range(a + 1)
-    }
-    for a in range(channels):
-        spread[a, a] += epsilon
-    slope = _solve(spread, slant)
-    offset = mean_p - (slope * mean_i).sum(0)
-    fitted = (box_mean(slope, radius) * i).sum(0) + box_mean(offset, radius)
-    return fitted.to(plane.dtype)
 
 
 def upsample_along(plane: Tensor, guide: Tensor, contrast: float = 0.03) -> Tensor:
@@ -108,12 +158,12 @@ def _taps(samples: int, pixels: int, like: Tensor) -> list[tuple[Tensor, Tensor]
     ]
 
 
-def _solve(matrix: dict[tuple[int, int], Tensor], right: Tensor) -> Tensor:
-    """Solve a symmetric positive definite system at every pixel, by Cholesky factors.
+def _factor(matrix: dict[tuple[int, int], Tensor]) -> dict[tuple[int, int], Tensor]:
+    """Cholesky factor of a symmetric positive definite matrix at every pixel, in its place.
 
-    matrix: [row, column] for column <= row, (H, W) each; overwritten. right: (C, H, W).
+    matrix: [row, column] for column <= row, (H, W) each.
     """
-    order, x = len(right), right.clone()
+    order = 1 + max(row for row, _ in matrix)
     for c in range(order):
         for k in range(c):
             matrix[c, c] -= matrix[c, k].square()
@@ -122,12 +172,18 @@ def _solve(matrix: dict[tuple[int, int], Tensor], right: Tensor) -> Tensor:
             for k in range(c):
                 matrix[r, c] -= matrix[r, k] * matrix[c, k]
             matrix[r, c] /= matrix[c, c]
+    return matrix
+
+
+def _solve(factor: dict[tuple[int, int], Tensor], x: Tensor) -> Tensor:
+    """Solve the system of a `_factor` at every pixel. x: right side (C, H, W), overwritten."""
+    order = len(x)
     for r in range(order):
         for k in range(r):
-            x[r] -= matrix[r, k] * x[k]
-        x[r] /= matrix[r, r]
+            x[r] -= factor[r, k] * x[k]
+        x[r] /= factor[r, r]
     for r in reversed(range(order)):
         for k in range(r + 1, order):
-            x[r] -= matrix[k, r] * x[k]
-        x[r] /= matrix[r, r]
+            x[r] -= factor[k, r] * x[k]
+        x[r] /= factor[r, r]
     return x

@@ -24,11 +24,11 @@ def distance_to_superellipse(
     the value is low by at most 5e-6 of the distance to the centre, and never steeper than 1.
     """
     x, y = x + torch.zeros_like(y), y + torch.zeros_like(x)
-    angle = torch.linspace(0, math.pi / 2, _NORMALS, dtype=torch.float64, device=x.device)
+    angle = torch.linspace(0, math.pi / 2, _NORMALS, dtype=torch.float64)
     m = 2 / (2 - roundness)
     cosine, sine = angle.cos().clamp_(min=0), angle.sin()
     support = ((half[0] * cosine).pow(m) + (half[1] * sine).pow(m)).pow(1 / m)
-    normals = torch.stack([cosine, sine, -support]).to(torch.float32)
+    normals = torch.stack([cosine, sine, -support]).to(x.device, torch.float32)
     flat_x, flat_y = x.reshape(-1).abs().float(), y.reshape(-1).abs().float()
     out = torch.empty_like(flat_x)
     for start in range(0, out.numel(), _PIXELS_AT_ONCE):

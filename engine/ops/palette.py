@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .colour import oklab_to_srgb
+from .precision import where_float64
 
 _GOLDEN_TURN = math.pi * (3 - math.sqrt(5))
 _FIRST_HUE = 5.97
@@ -29,10 +30,11 @@ def distinct_colours(index: Tensor) -> Tensor:
     The colour depends on the number alone. Hues step by the golden angle, so any run of
     neighbours is spread round the circle, and five tones take turns.
     """
-    number = index.to(torch.float64)
-    hue = _FIRST_HUE + number * _GOLDEN_TURN
-    tone = torch.tensor(_TONES, dtype=torch.float64, device=index.device)[index % len(_TONES)]
-    return _from_polar(tone[..., 0], tone[..., 1], hue)
+    number = where_float64(index)
+    hue = _FIRST_HUE + number.to(torch.float64) * _GOLDEN_TURN
+    tones = torch.tensor(_TONES, dtype=torch.float64, device=number.device)
+    tone = tones[number % len(_TONES)]
+    return _from_polar(tone[..., 0], tone[..., 1], hue).to(index.device)
 
 
 def heat_colours(values: Tensor) -> Tensor:
@@ -41,14 +43,15 @@ def heat_colours(values: Tensor) -> Tensor:
     From near black over violet, red and orange to pale yellow. Oklab lightness rises evenly with
     the value, so equal steps look equal, and the picture keeps its meaning without colour.
     """
-    stops = torch.tensor(_RAMP, dtype=torch.float64, device=values.device)
+    strength = where_float64(values).to(torch.float64).clamp(0, 1)
+    stops = torch.tensor(_RAMP, dtype=torch.float64, device=strength.device)
     light = stops[:, 0].contiguous()
-    wanted = light[0] + values.to(torch.float64).clamp(0, 1) * (light[-1] - light[0])
+    wanted = light[0] + strength * (light[-1] - light[0])
     after = torch.searchsorted(light, wanted).clamp(1, len(stops) - 1)
     before = after - 1
     share = (wanted - light[before]) / (light[after] - light[before])
     mixed = stops[before] + (stops[after] - stops[before]) * share[..., None]
-    return _from_polar(wanted, mixed[..., 1], mixed[..., 2])
+    return _from_polar(wanted, mixed[..., 1], mixed[..., 2]).to(values.device)
 
 
 def heat_table(steps: int = 256) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import where_float64
+
 
 def resize_field(planes: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (B, H, W) to `size` (H', W'): bilinear, antialiased where it shrinks.
@@ -27,10 +29,10 @@ def resize_area(planes: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(planes.shape[-2:]) == tuple(size):
         return planes
-    rows = _overlap(planes.shape[-2], size[0], planes.device)
-    columns = _overlap(planes.shape[-1], size[1], planes.device)
-    double = planes.to(torch.float64)
-    resized = (rows @ (double @ columns.T)).to(planes.dtype)
+    double = where_float64(planes).to(torch.float64)
+    rows = _overlap(planes.shape[-2], size[0], double.device)
+    columns = _overlap(planes.shape[-1], size[1], double.device)
+    resized = (rows @ (double @ columns.T)).to(planes.dtype).to(planes.device)
     low, high = planes.aminmax()
     return resized.clamp_(low, high)
 

@@ -8,13 +8,14 @@ bit for "more follows", written from character 48 on. (Format: the COCO API's ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .bits import unpack_bits
+from .bits import boxes_packed, unpack_box
 from .checks import InputError
 
 
@@ -25,7 +26,12 @@ def rle_encode(mask: Tensor, width: int | None = None) -> dict[str, Any]:
     another dtype or shape.
     """
     if mask.dtype == torch.uint8 and width is not None and mask.ndim == 2:
-        mask = unpack_bits(mask, width)
+        size = [mask.shape[0], width]
+        x0, y0, x1, y1 = boxes_packed(mask[None], width)[0].tolist()
+        if x1 == 0:
+            return {"size": size, "counts": compress_counts([size[0] * width])}
+        counts = _counts_of_box(unpack_box(mask, (x0, y0, x1, y1)), x0, y0, size)
+        return {"size": size, "counts": compress_counts(counts)}
     if mask.dtype != torch.bool or mask.ndim != 2 or min(mask.shape) < 1:
         raise InputError(f"RLE: wanted one mask bool (H, W), got {mask.dtype} {tuple(mask.shape)}.")
     return {"size": list(mask.shape), "counts": compress_counts(mask_to_counts(mask))}
@@ -70,6 +76,21 @@ def mask_to_counts(mask: Tensor) -> list[int]:
     edges = (pixels[1:] != pixels[:-1]).nonzero().squeeze(-1) + first * height
     ends = torch.tensor([0, height * width], device=mask.device)
     counts: list[int] = torch.cat([ends[:1], edges, ends[1:]]).diff().tolist()
+    return counts if counts[-1] else counts[:-1]
+
+
+def _counts_of_box(part: Tensor, x0: int, y0: int, size: Sequence[int]) -> list[int]:
+    """`mask_to_counts` of a mask of `size` (H, W) that lies in the box `part` at x0, y0."""
+    height = size[0]
+    tall = part.shape[0]
+    # A clear row keeps the end of a column apart from the next; where columns are whole they touch.
+    columns = part.T if tall == height else torch.nn.functional.pad(part.T, (0, 1))
+    pixels = torch.nn.functional.pad(columns.reshape(-1), (1, 1))
+    edges = (pixels[1:] != pixels[:-1]).nonzero().squeeze(-1)
+    across = edges // columns.shape[1]
+    place = (across + x0) * height + edges - across * columns.shape[1] + y0
+    ends = torch.tensor([0, height * size[1]], device=part.device)
+    counts: list[int] = torch.cat([ends[:1], place, ends[1:]]).diff().tolist()
     return counts if counts[-1] else counts[:-1]
 
 

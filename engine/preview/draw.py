@@ -11,6 +11,7 @@ from ..ops.bits import unpack_box
 from ..ops.checks import InputError, check_image
 from ..ops.distance import distance_to
 from ..ops.palette import distinct_colours, heat_table
+from ..ops.precision import where_float64
 from ..regions import Regions
 from .lettering import Word, letter, text_size
 
@@ -42,7 +43,7 @@ def draw_regions(
     Raises InputError when the regions are of another size than the image, or opacity is not in
     [0, 1].
     """
-    picture = check_image(image).clone()
+    picture = where_float64(check_image(image).clone())  # where Regions can be
     if tuple(picture.shape[:2]) != regions.size:
         raise InputError(
             f"Preview: the image is {picture.shape[1]} x {picture.shape[0]} pixels but the "
@@ -65,7 +66,7 @@ def draw_regions(
     if ids or labels:
         words = _words(regions, top, ids, labels)
         picture = letter(picture, words, _letter_size(regions.size))
-    return picture.clamp(0, 1)
+    return picture.clamp(0, 1).to(image.device)
 
 
 def topmost(regions: Regions) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from region_fields.engine import InputError, Regions
+from region_fields.engine import InputError, Regions, edit
 from region_fields.engine.edit import (
     COMBINATIONS,
     combine_with,
@@ -22,8 +22,11 @@ from region_fields.engine.edit import (
     snap_edges,
     split_islands,
 )
+from region_fields.engine.ops.colour import srgb_to_oklab
 from region_fields.engine.ops.components import fill_enclosed_holes
+from region_fields.engine.ops.guided import guided_filter
 from scipy import ndimage
+from scipy.ndimage import distance_transform_edt as edt
 
 stacks = hnp.arrays(bool, st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 20)))
 EIGHT = np.ones((3, 3))
@@ -218,6 +221,37 @@ def test_snapping_on_a_crop_is_snapping_on_the_whole():
     corners[0, 0] = corners[-1, -1] = True
     wide = snap_edges(Regions.from_masks(corners), image, 4, 0.1)
     assert torch.equal(wide.masks[0, 10:80, 30:110], alone.masks[0, 10:80, 30:110])
+
+
+def test_snapping_tile_by_tile_is_the_guided_filter_on_the_whole(monkeypatch):
+    monkeypatch.setattr(edit, "_SNAP_TILE", 24)
+    random = torch.Generator().manual_seed(5)
+    coarse = torch.rand((1, 3, 9, 12), generator=random)
+    image = torch.nn.functional.interpolate(coarse, (75, 101), mode="bilinear")[0].movedim(0, -1)
+    y, x = torch.meshgrid(torch.arange(75), torch.arange(101), indexing="ij")
+    masks = torch.stack([(x - 60) ** 2 + (y - 30) ** 2 < 900, (x < 40) & (y > 20), x + y < 8])
+    radius, softness, told = 3, 0.02, []
+    regions = Regions.from_masks(masks)
+    snapped = snap_edges(regions, image, radius, softness, lambda *done: told.append(done))
+    guide = srgb_to_oklab(image.double()).movedim(-1, 0)
+    spread = sum(_window_mean(c**2, radius) - _window_mean(c, radius) ** 2 for c in guide)
+    changed = 0
+    for mask, moved in zip(regions.masks, snapped.masks, strict=True):
+        fitted = guided_filter(mask.double(), guide, radius, softness**2)
+        near = np.where(mask, edt(mask) - 0.5, edt(~mask) - 0.5) <= radius
+        wanted = torch.where(torch.from_numpy(near) & (spread > softness**2), fitted > 0.5, mask)
+        assert torch.equal(moved, wanted)
+        changed += int((wanted ^ mask).sum())
+    assert changed > 20
+    assert told == [(done, 20) for done in range(20)]
+
+
+def _window_mean(plane, radius):
+    """By the definition, over windows that end at the border."""
+    height, width = plane.shape
+    rows = [slice(max(y - radius, 0), y + radius + 1) for y in range(height)]
+    columns = [slice(max(x - radius, 0), x + radius + 1) for x in range(width)]
+    return torch.tensor([[float(plane[y, x].mean()) for x in columns] for y in rows]).double()
 
 
 def test_an_outline_stays_where_the_picture_has_no_edge():

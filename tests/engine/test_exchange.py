@@ -32,6 +32,27 @@ def picture(height: int = 3, width: int = 4, channels: int = 3) -> torch.Tensor:
     return torch.rand((height, width, channels), generator=torch.Generator().manual_seed(1))
 
 
+def test_crops_without_cutting_out_are_whole_boxes_that_take_no_memory():
+    for longest in (0, 1):
+        cut = crop_regions(two(), picture(), 1, longest)
+        whole = crop_regions(two(), picture(), 1, longest, cut_out=False)
+        for (crop, mask, box), (one, full, other) in zip(cut, whole, strict=True):
+            assert torch.equal(crop, one)
+            assert box == other
+            assert full.shape == mask.shape
+            assert (full == 1).all()
+            assert full.untyped_storage().nbytes() == 4
+    pasted = paste_crops(
+        torch.zeros(3, 4, 3), *_columns(crop_regions(two(), picture(), cut_out=False))
+    )
+    covered = mask_of("##..", "###.", "....")
+    assert torch.equal(pasted, picture() * covered[..., None])
+
+
+def _columns(crops: list) -> tuple[list, list, list]:
+    return [c for c, _, _ in crops], [b for _, _, b in crops], [m for _, m, _ in crops]
+
+
 def test_boxes_hold_whole_pixels_score_and_label():
     assert to_boxes(two()) == [
         {"x": 0, "y": 0, "width": 2, "height": 2, "score": 0.75, "label": ""},

@@ -66,7 +66,8 @@ def test_filters_do_not_depend_on_order(data, stack):
     shuffle = list(data.draw(st.permutations(range(len(stack)))))
     masks = torch.from_numpy(stack)
     one, other = Regions.from_masks(masks), Regions.from_masks(masks[shuffle])
-    conditions = {"min_area": 2, "max_elongation": 3, "mask": torch.ones(2, 2), "border": "drop"}
+    mask = torch.ones(stack.shape[1:])
+    conditions = {"min_area": 2, "max_elongation": 3, "mask": mask, "border": "drop"}
     assert filter_regions(one, **conditions).equals(filter_regions(other, **conditions))
 
 

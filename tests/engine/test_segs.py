@@ -1,5 +1,6 @@
 """SEGS as Impact Pack's nodes read and write them."""
 
+import pickle
 from collections import namedtuple
 
 import numpy as np
@@ -55,6 +56,29 @@ def test_a_seg_has_impacts_fields_in_impacts_order():
     assert seg.cropped_mask.shape == (4, 8)
     assert seg.cropped_mask.dtype == np.float32
     assert (seg.confidence, seg.label, seg.control_net_wrapper) == (0.5, "cup", None)
+
+
+def test_a_seg_is_a_tuple_like_any_whose_mask_is_made_when_asked_for():
+    mask = torch.tensor([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0]]) > 0
+    regions = Regions.from_masks(mask, [0.5], ["cup"])
+    _, (seg,) = to_segs(regions)
+    wanted = [[1, 1], [1, 0]]
+    held = tuple.__getitem__(seg, 1)
+    assert held.packed.untyped_storage().data_ptr() == regions.packed.untyped_storage().data_ptr()
+    image, unpacked, *_ = seg
+    assert image is None
+    impacts = namedtuple("SEG", IMPACT_FIELDS, defaults=[None])
+    for one in (seg[1], seg[:2][1], unpacked, list(seg)[1], impacts(*seg).cropped_mask):
+        assert one.tolist() == wanted
+    assert isinstance(seg, tuple)
+    assert len(seg) == len(IMPACT_FIELDS)
+    renamed = seg._replace(label="bowl")
+    assert renamed.label == "bowl"
+    assert tuple.__getitem__(renamed, 1) is held
+    seg.cropped_mask[:] = 0
+    assert pickle.loads(pickle.dumps(renamed)).cropped_mask.tolist() == wanted
+    other = seg._replace(cropped_mask=np.zeros((2, 2), np.float32))
+    assert other.cropped_mask.tolist() == [[0, 0], [0, 0]]
 
 
 def test_segs_of_other_packs_are_read():

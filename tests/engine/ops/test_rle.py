@@ -30,6 +30,7 @@ def shapes() -> list[np.ndarray]:
 def test_encoding_equals_pycocotools_and_decodes_to_the_mask(mask):
     encoded = rle_encode(torch.from_numpy(mask))
     assert encoded == reference(mask)
+    assert rle_encode(pack_bits(torch.from_numpy(mask)), width=mask.shape[1]) == encoded
     np.testing.assert_array_equal(rle_decode(encoded).numpy(), mask)
 
 
@@ -37,6 +38,7 @@ def test_encoding_equals_pycocotools_and_decodes_to_the_mask(mask):
 def test_long_runs_equal_pycocotools(mask):
     encoded = rle_encode(torch.from_numpy(mask))
     assert encoded == reference(mask)
+    assert rle_encode(pack_bits(torch.from_numpy(mask)), width=mask.shape[1]) == encoded
     np.testing.assert_array_equal(rle_decode(encoded).numpy(), mask)
 
 
