@@ -20,7 +20,6 @@ from ..engine.sampling import (
 from .inputs import choice, field_input, pixels, switch, unit, whole
 from .types import for_user, for_work, named
 
-SAMPLERS = ("euler", *(name for name in comfy.samplers.SAMPLER_NAMES if name != "euler"))
 _FLOOR = -1e-4
 """In place of 0 in a noise mask whose zeros the schedule's last step would free."""
 
@@ -59,7 +58,7 @@ class FieldToDenoiseMask(io.ComfyNode):
                 unit("denoise", 1, "As in KSampler; without sigmas.", optional=True),
                 choice(
                     "sampler",
-                    SAMPLERS,
+                    comfy.samplers.SAMPLER_NAMES,
                     "As in KSampler; without sigmas. It matters for dpm_2 and uni_pc, for which "
                     "KSampler leaves out the last sigma but one.",
                     optional=True,
