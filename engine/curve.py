@@ -64,14 +64,14 @@ def curve_field(
     out = new_planes(strengths.shape, strengths.device)
     flat = out.view(-1)
     for start, part in _pieces(strengths):
-        t = _levels(part, in_low, in_high)
-        t = t if gamma == 1 else t.pow_(gamma)
-        t = t if preset == "none" else _preset(t, preset)
+        here = flat[start : start + part.numel()]
+        t = part if (in_low, in_high) == (0, 1) else _levels(part, in_low, in_high)
+        t = t if gamma == 1 else t.pow(gamma)
+        t = t if preset == "none" else _preset(t, preset, here)
         t = t if curve is None else curve(t)
         t = t if samples is None else look_up(t, samples)
         if (out_low, out_high) != (0, 1):
             t = out_low + (out_high - out_low) * t
-        here = flat[start : start + part.numel()]
         torch.clamp(t, 0, 1, out=here)
         if invert:
             here.neg_().add_(1)
@@ -155,12 +155,13 @@ def _levels(part: Tensor, low: float, high: float) -> Tensor:
     return part.sub(low).div_(high - low).clamp_(0, 1)
 
 
-def _preset(t: Tensor, preset: str) -> Tensor:
+def _preset(t: Tensor, preset: str, out: Tensor) -> Tensor:
+    """`out` may be used for the result, and is not `t`."""
     if preset == "ease_out":
         return 1 - (1 - t).square()
     if preset in ("tent", "bell"):
         return rise(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
-    return rise(t, preset)
+    return rise(t, preset, out)
 
 
 def _samples(table: Tensor | Sequence[float]) -> Tensor:

@@ -340,9 +340,14 @@ def combine_fields(
     for i in range(count):
         for top in range(0, size[0], rows):
             parts = [frame(batch, i)[top : top + rows] for batch in fitted]
-            mixed = combine(parts, mode, softness)
-            mixed = mixed if amount == 1 else torch.lerp(parts[0], mixed, amount)
-            result[i, top : top + rows] = 1 - mixed if invert else mixed
+            here = result[i, top : top + rows]
+            mixed = combine(parts, mode, softness, here)
+            if amount != 1:
+                mixed = torch.lerp(parts[0], mixed, amount)
+            if mixed.data_ptr() != here.data_ptr():
+                here.copy_(mixed)
+            if invert:
+                here.neg_().add_(1)
     return result
 
 
