@@ -20,6 +20,7 @@ from .ops.resize import resize_field
 PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent", "bell")
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
+UNITS = ("px", "percent")
 TIME_METHODS = ("gaussian", "median")
 _IN_CACHE = 1 << 17
 
@@ -63,14 +64,14 @@ def curve_field(
     out = new_planes(strengths.shape, strengths.device)
     flat = out.view(-1)
     for start, part in _pieces(strengths):
-        t = _levels(part, in_low, in_high)
-        t = t if gamma == 1 else t.pow_(gamma)
-        t = t if preset == "none" else _preset(t, preset)
+        here = flat[start : start + part.numel()]
+        t = part if (in_low, in_high) == (0, 1) else _levels(part, in_low, in_high)
+        t = t if gamma == 1 else t.pow(gamma)
+        t = t if preset == "none" else _preset(t, preset, here)
         t = t if curve is None else curve(t)
         t = t if samples is None else look_up(t, samples)
         if (out_low, out_high) != (0, 1):
             t = out_low + (out_high - out_low) * t
-        here = flat[start : start + part.numel()]
         torch.clamp(t, 0, 1, out=here)
         if invert:
             here.neg_().add_(1)
@@ -81,30 +82,35 @@ def snap_field(
     field: Tensor,
     image: Tensor,
     *,
-    radius: int = 16,
+    radius: float = 16,
     edge_contrast: float = 0.05,
     amount: float = 1.0,
+    units: str = "px",
 ) -> Tensor:
     """Move a field's edges onto a picture's with a colour guided filter: float32 (B, H, W).
 
     field: (B, H, W), resized to the image where sizes differ. image: (B, H, W, 3 or 4), guide in
-    Oklab. radius: half the window, pixels, >= 1; edges up to about this far away attract.
+    Oklab. radius: half the window, in units "px" or "percent" of the image's short side; at least 1
+    pixel, rounded; edges up to about this far away attract.
     edge_contrast: > 0, the standard deviation of Oklab in a window below which the picture counts
     as flat (the filter's epsilon is its square). amount: 0 returns the field, 1 the filtered field.
     In [0, 1]. Raises InputError where batches don't fit.
     """
-    check_number("Snap Field: radius", radius, 1)
+    check_number("Snap Field: radius", radius, 0)
+    check_choice("Snap Field: units", units, UNITS)
     check_number("Snap Field: edge_contrast", edge_contrast, 1e-6)
     check_number("Snap Field: amount", amount, 0, 1)
     strengths, images = as_field(field, "Snap Field: field"), as_images(image, "Snap Field: image")
     counts = {"field": strengths.shape[0], "image": images.shape[0]}
     count = common_batch("Snap Field", counts)
     strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
+    scale = min(images.shape[1:3]) / 100 if units == "percent" else 1.0
+    reach = max(1, round(radius * scale))
     out = torch.empty((count, *images.shape[1:3]), device=strengths.device)
     for i in range(count):
         plane = frame(strengths, i)
         guide = srgb_to_oklab(frame(images, i)[..., :3].to(torch.float32)).movedim(-1, 0)
-        snapped = guided_filter(plane, guide, int(radius), edge_contrast**2).clamp_(0, 1)
+        snapped = guided_filter(plane, guide, reach, edge_contrast**2).clamp_(0, 1)
         out[i] = torch.lerp(plane, snapped, amount)
     return out
 
@@ -149,12 +155,13 @@ def _levels(part: Tensor, low: float, high: float) -> Tensor:
     return part.sub(low).div_(high - low).clamp_(0, 1)
 
 
-def _preset(t: Tensor, preset: str) -> Tensor:
+def _preset(t: Tensor, preset: str, out: Tensor) -> Tensor:
+    """`out` may be used for the result, and is not `t`."""
     if preset == "ease_out":
         return 1 - (1 - t).square()
     if preset in ("tent", "bell"):
         return rise(1 - (2 * t - 1).abs(), "linear" if preset == "tent" else "smoothstep")
-    return rise(t, preset)
+    return rise(t, preset, out)
 
 
 def _samples(table: Tensor | Sequence[float]) -> Tensor:

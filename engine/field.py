@@ -30,7 +30,7 @@ from .ops.fields import (
 )
 from .ops.ramp import ramp, window
 from .ops.resize import resize_field, resize_nearest
-from .ops.shortest_path import geodesic_distance, way_cost
+from .ops.shortest_path import geodesic_distance, way_cost, without_outline
 from .regions import Regions
 
 Points: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
@@ -72,10 +72,14 @@ def distance_from(
     is not in it, 0 outside. "signed": to its outline, which runs between pixels: positive inside,
     negative outside, +-0.5 beside it.
     Without image and depth the distance is Euclidean, exact. With one or both it is geodesic: the
-    cheapest way over the grid of 8 neighbours, on which a pixel costs 1 + image_cost * |gradient of
-    the image in Oklab| + depth_cost * |gradient of the depth over its range|, so that an edge of
-    contrast k is image_cost * k pixels wide and distance doesn't leak over it. image (B, H, W, 3 or
-    4): of the anchor's size; depth (B, h, w): of its shape. Points are then taken to their pixel.
+    cheapest way over the grid of 8 neighbours, on which edges of the image in Oklab, and of the
+    depth over its range, cost extra: an edge of contrast k is image_cost * k (depth_cost * k)
+    thousandths of the picture's short side long, at any resolution, so that distance doesn't leak
+    over it. Slopes below 0.05 of contrast per hundredth of the short side, such as grain and
+    shading, count less and less (`ops.shortest_path.contrast_cost`). The outline of a mask, regions
+    or a box is no edge: within 0.75 % of the short side from it edges don't count, fully from 1.5 %
+    on. image (B, H, W, 3 or 4): of the anchor's size; depth (B, h, w): of its shape. Points are
+    taken to their pixel.
     Where there is nothing to measure to, +-inf. Raises InputError for an anchor of no known form,
     a box outside the picture, points with a side other than "outside", sizes that don't match.
     """
@@ -93,7 +97,9 @@ def distance_from(
     if geodesic:
         check_number("Field from Distance: image_cost", image_cost, 0, 1e6)
         check_number("Field from Distance: depth_cost", depth_cost, 0, 1e6)
-        return _geodesic(mask, side, way_cost(mask, image, image_cost, depth, depth_cost))
+        cost = way_cost(mask, image, image_cost, depth, depth_cost)
+        cost = cost if points is not None else without_outline(cost, mask)
+        return _geodesic(mask, side, cost)
     if side == "signed":
         return exact.signed_distance(mask)
     return exact.distance_to(mask if side == "outside" else ~mask)
@@ -334,9 +340,14 @@ def combine_fields(
     for i in range(count):
         for top in range(0, size[0], rows):
             parts = [frame(batch, i)[top : top + rows] for batch in fitted]
-            mixed = combine(parts, mode, softness)
-            mixed = mixed if amount == 1 else torch.lerp(parts[0], mixed, amount)
-            result[i, top : top + rows] = 1 - mixed if invert else mixed
+            here = result[i, top : top + rows]
+            mixed = combine(parts, mode, softness, here)
+            if amount != 1:
+                mixed = torch.lerp(parts[0], mixed, amount)
+            if mixed.data_ptr() != here.data_ptr():
+                here.copy_(mixed)
+            if invert:
+                here.neg_().add_(1)
     return result
 
 

@@ -54,16 +54,18 @@ def schedule_thresholds(
     return (times - end) / (start - end)
 
 
-def denoise_mask(field: Tensor, thresholds: Tensor) -> Tensor:
+def denoise_mask(field: Tensor, thresholds: Tensor, *, floor: float = 0.0) -> Tensor:
     """The mask under which DifferentialDiffusion frees a pixel for the share `field` of the steps.
 
     field: (B, h, w), best already on the latent grid. thresholds: (N,), falling from 1, from
     `schedule_thresholds`. Returns float32 (B, h, w): a pixel of strength f is free in round(f N) of
     the N steps (halves up), whatever the schedule. Continuous, rising with f; 0 stays 0 and 1 stays
     1: f = (k + 1/2) / N maps to the threshold of the k-th last step, linearly between. Where a
-    schedule repeats a threshold (as coarse discrete ones may), those steps come together, and where
-    the last one is 0 (a schedule that ends on the model's least sigma) even a mask of 0 is free in
-    that step. Raises InputError for thresholds that rise.
+    schedule repeats a threshold (as coarse discrete ones may), those steps come together.
+    floor: <= 0. Where the last threshold is 0 (a schedule that ends on the model's least sigma)
+    even a mask of 0 is free in that step; only one below 0 never is. There strength 0 becomes
+    `floor`, from which the mask rises to 0 at f = 1 / (2 N). Raises InputError for thresholds that
+    rise.
     """
     strengths = as_field(field, "Field to Denoise Mask: field")
     cuts = torch.as_tensor(thresholds, dtype=torch.float64, device=strengths.device).flip(0)
@@ -71,7 +73,9 @@ def denoise_mask(field: Tensor, thresholds: Tensor) -> Tensor:
     if count == 0 or bool((cuts.diff() < 0).any()):
         raise InputError("Field to Denoise Mask: wanted thresholds that never rise, at least one.")
     one = torch.ones(1, dtype=torch.float64, device=cuts.device)
-    knots = torch.cat([0 * one, cuts.clamp(0, 1), one])
+    check_number("Field to Denoise Mask: floor", floor, high=0)
+    least = floor if float(cuts[0]) <= 0 else 0.0
+    knots = torch.cat([least * one, cuts.clamp(0, 1), one])
     # From a half step on, f N + 1/2 counts knots; below it the first half step is half as wide.
     place = strengths.double() * count + 0.5
     place = torch.where(place < 1, 2 * place - 1, place).clamp(0, count + 1)
@@ -81,7 +85,7 @@ def denoise_mask(field: Tensor, thresholds: Tensor) -> Tensor:
     # float32 must not round a value that reaches its threshold below it.
     reached = knots[left].to(torch.float32)
     mask = torch.maximum(mask, torch.where(left > 0, _not_below(reached, knots[left]), reached))
-    return torch.where(strengths <= 0, 0.0, torch.where(strengths >= 1, 1.0, mask))
+    return torch.where(strengths <= 0, least, torch.where(strengths >= 1, 1.0, mask))
 
 
 def steps_free(mask: Tensor, thresholds: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine.curve import PRESETS, TIME_METHODS, curve_field, smooth_over_time, snap_field
+from ..engine.curve import PRESETS, TIME_METHODS, UNITS, curve_field, smooth_over_time, snap_field
 from .inputs import choice, field_input, field_output, number, switch, unit, whole
 from .types import for_user, for_work, named
 
@@ -73,11 +73,17 @@ class SnapField(io.ComfyNode):
             inputs=[
                 field_input(),
                 io.Image.Input("image", tooltip="The picture whose edges count."),
-                whole("radius", 16, 1, 512, "Edges up to about so many pixels away attract."),
+                whole("radius", 16, 1, 512, "Edges up to about so far away attract."),
                 number(
                     "edge_contrast", 0.05, 0.001, 1, 0.005, "Weaker edges than this are ignored."
                 ),
                 unit("amount", 1, "0 leaves the field, 1 is the snapped field."),
+                choice(
+                    "units",
+                    UNITS,
+                    "Radius in pixels, or in % of the picture's shorter side.",
+                    optional=True,
+                ),
             ],
             outputs=[field_output()],
         )

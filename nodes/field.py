@@ -282,7 +282,8 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long the picture's edges make the way.",
+                    "How long the picture's edges make the way: an edge from black to white so "
+                    "many thousandths of the shorter side, a fainter one in proportion.",
                     advanced=True,
                 ),
                 number(
@@ -291,7 +292,8 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long steps in depth make the way.",
+                    "How long steps in depth make the way: one from nearest to farthest so many "
+                    "thousandths of the shorter side, a smaller one in proportion.",
                     advanced=True,
                 ),
                 depth_input("For a path round the edges of depth.", optional=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import comfy.samplers
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -18,6 +19,9 @@ from ..engine.sampling import (
 )
 from .inputs import choice, field_input, pixels, switch, unit, whole
 from .types import for_user, for_work, named
+
+_FLOOR = -1e-4
+"""In place of 0 in a noise mask whose zeros the schedule's last step would free."""
 
 
 class FieldToDenoiseMask(io.ComfyNode):
@@ -52,13 +56,24 @@ class FieldToDenoiseMask(io.ComfyNode):
                     optional=True,
                 ),
                 unit("denoise", 1, "As in KSampler; without sigmas.", optional=True),
+                choice(
+                    "sampler",
+                    comfy.samplers.SAMPLER_NAMES,
+                    "As in KSampler; without sigmas. It matters for dpm_2 and uni_pc, for which "
+                    "KSampler leaves out the last sigma but one.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 io.Mask.Output(
                     display_name="mask", tooltip="For Set Latent Noise Mask, at the latent's size."
                 ),
                 io.Latent.Output(
-                    display_name="latent", tooltip="The latent with the mask already set."
+                    display_name="latent",
+                    tooltip=(
+                        "The latent with the mask already set; in it strength 0 is a little below "
+                        "0 where the last step would free it otherwise."
+                    ),
                 ),
             ],
         )
@@ -74,23 +89,27 @@ class FieldToDenoiseMask(io.ComfyNode):
         steps: int = 20,
         scheduler: str = "simple",
         denoise: float = 1.0,
+        sampler: str = "euler",
     ) -> io.NodeOutput:
         sampling = model.get_model_object("model_sampling")
         if sigmas is None:
-            sigmas = _sigmas_of(sampling, steps, scheduler, denoise)
+            sigmas = _sigmas_of(sampling, steps, scheduler, denoise, sampler)
         cuts = schedule_thresholds(sigmas, sampling.timestep, float(sampling.sigma_min))
-        mask = denoise_mask(on_latent(field, latent, model), cuts)
+        mask = for_user(denoise_mask(on_latent(field, latent, model), cuts, floor=_FLOOR))
         masked = dict(latent)
         masked["noise_mask"] = mask.reshape(-1, 1, *mask.shape[-2:])
-        return io.NodeOutput(for_user(mask), masked)
+        return io.NodeOutput(mask.clamp(min=0), masked)
 
 
-def _sigmas_of(sampling: Any, steps: int, scheduler: str, denoise: float) -> Tensor:
+def _sigmas_of(sampling: Any, steps: int, scheduler: str, denoise: float, sampler: str) -> Tensor:
     """The schedule that KSampler takes: the last `steps` of steps / denoise."""
     if denoise <= 0:
         raise InputError("denoise is 0, so nothing is sampled. Raise it.")
-    whole_run = steps if denoise >= 1 else int(steps / denoise)
+    leaves_out = sampler in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS
+    whole_run = (steps if denoise > 0.9999 else int(steps / denoise)) + leaves_out
     sigmas: Tensor = comfy.samplers.calculate_sigmas(sampling, scheduler, whole_run)
+    if leaves_out:
+        sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
     return sigmas[-(steps + 1) :].cpu()
 
 

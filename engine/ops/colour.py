@@ -21,18 +21,16 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 def srgb_to_linear(srgb: Tensor) -> Tensor:
     """sRGB to linear light (IEC 61966-2-1). Odd below 0, so values outside [0, 1] survive."""
-    size = srgb.abs()
-    joint = 0.04045
-    above = _above(size.clamp(min=joint).add_(0.055).div_(1.055), (joint + 0.055) / 1.055, 2.4)
-    return above.add_(size.clamp_(max=joint), alpha=1 / 12.92).copysign_(srgb)
+    if not _any_below_zero(srgb):
+        return _decode(srgb)
+    return _decode(srgb.abs()).copysign_(srgb)
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """Linear light to sRGB, the inverse of `srgb_to_linear`."""
-    size = linear.abs()
-    joint = 0.0031308
-    above = _above(size.clamp(min=joint), joint, 1 / 2.4)
-    return size.clamp_(max=joint).mul_(12.92).add_(above, alpha=1.055).copysign_(linear)
+    if not _any_below_zero(linear):
+        return _encode(linear)
+    return _encode(linear.abs()).copysign_(linear)
 
 
 def linear_to_oklab(linear: Tensor) -> Tensor:
@@ -64,6 +62,26 @@ def oklab_to_srgb(lab: Tensor) -> Tensor:
 def luminance(linear: Tensor) -> Tensor:
     """Luminance (...) of linear sRGB (..., 3), Rec. 709."""
     return _mix(linear, (LUMINANCE,))[..., 0]
+
+
+def _any_below_zero(values: Tensor) -> bool:
+    """On the CPU a look costs less than what it may spare; elsewhere it would make the host wait.
+
+    Minus zero isn't below, and comes out as zero.
+    """
+    return values.device.type != "cpu" or not values.numel() or not float(values.min()) >= 0
+
+
+def _decode(size: Tensor) -> Tensor:
+    joint, line = 0.04045, size.clamp(max=0.04045)
+    above = _above(size.clamp(min=joint).add_(0.055).div_(1.055), (joint + 0.055) / 1.055, 2.4)
+    return above.add_(line, alpha=1 / 12.92)
+
+
+def _encode(size: Tensor) -> Tensor:
+    joint, line = 0.0031308, size.clamp(max=0.0031308)
+    above = _above(size.clamp(min=joint), joint, 1 / 2.4)
+    return line.mul_(12.92).add_(above, alpha=1.055)
 
 
 def _above(base: Tensor, joint: float, exponent: float) -> Tensor:

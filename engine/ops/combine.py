@@ -22,7 +22,9 @@ COMBINE_MODES = (
 )
 
 
-def combine(fields: Sequence[Tensor], mode: str, softness: float) -> Tensor:
+def combine(
+    fields: Sequence[Tensor], mode: str, softness: float, out: Tensor | None = None
+) -> Tensor:
     """Combine fields float32 (...) in [0, 1], one or more of one shape, into one in [0, 1].
 
     multiply: the product. min, max, mean: as they say. screen: 1 - prod(1 - f).
@@ -30,7 +32,10 @@ def combine(fields: Sequence[Tensor], mode: str, softness: float) -> Tensor:
     smooth_max: s log(mean(e^(f / s))), with s the softness: no crease where fields cross, never
     above the max, never below the mean, and never steeper than the steepest field.
     smooth_min: 1 - smooth_max(1 - f). Softness 0 gives max and min.
+    out: where two fields may be combined to without a copy; the result is what is returned.
     """
+    if len(fields) == 2 and mode in _PAIRS:
+        return _PAIRS[mode](fields[0], fields[1], out)
     if mode == "multiply":
         return _fold(torch.mul, fields)
     if mode == "screen":
@@ -47,6 +52,21 @@ def combine(fields: Sequence[Tensor], mode: str, softness: float) -> Tensor:
     if mode == "smooth_min":
         return 1 - _smooth_max([1 - field for field in fields], softness)
     return reduce(torch.minimum, fields)
+
+
+def _screen(one: Tensor, other: Tensor, out: Tensor | None) -> Tensor:
+    return torch.neg(one, out=out).add_(1).mul_(1 - other).neg_().add_(1)
+
+
+_PAIRS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
+    "multiply": lambda one, other, out: torch.mul(one, other, out=out),
+    "min": lambda one, other, out: torch.minimum(one, other, out=out),
+    "max": lambda one, other, out: torch.maximum(one, other, out=out),
+    "add": lambda one, other, out: torch.add(one, other, out=out).clamp_(max=1),
+    "subtract": lambda one, other, out: torch.sub(one, other, out=out).clamp_(min=0),
+    "screen": _screen,
+}
+"""Modes that take few steps for two fields; the same values as for any number."""
 
 
 def _smooth_max(fields: Sequence[Tensor], softness: float) -> Tensor:

@@ -60,12 +60,15 @@ def check_gamma(gamma: float) -> float:
     return gamma
 
 
-def rise(t: Tensor, kind: str) -> Tensor:
-    """`falloff` for t in [0, 1] and a known kind, but for rounding. Linear is `t` itself."""
+def rise(t: Tensor, kind: str, out: Tensor | None = None) -> Tensor:
+    """`falloff` for t in [0, 1] and a known kind, but for rounding. Linear is `t` itself.
+
+    out: not `t`; memory that the result may take.
+    """
     if kind == "linear":
         return t
     if kind == "smoothstep":
-        return t.mul(-2).add_(3).mul_(t).mul_(t)
+        return torch.mul(t, -2, out=out).add_(3).mul_(t).mul_(t)
     if kind == "smootherstep":
         return t.pow(3) * (t * (6 * t - 15) + 10)
     if kind == "cosine":

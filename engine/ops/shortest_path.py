@@ -16,14 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .blur import blur
 from .checks import InputError
 from .depth import fit_to
+from .distance import signed_distance
 from .fields import as_images, as_planes, common_batch, frame
 from .geodesic import oklab_planes
 
 _DIAGONAL = math.sqrt(2) / 2
 _DIRECTIONS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 _BAND = 2.0
+_SMOOTHED = 0.25
+_FAINT = 0.05
+_OUTLINE = 0.75
+_DIFFERENCE = 1 / 3  # variance of what a central difference averages over: two pixels, evenly
 
 
 def geodesic_distance(sources: Tensor, cost: Tensor) -> Tensor:
@@ -107,14 +113,22 @@ def _by_sweeps(sources: Tensor, cost: Tensor) -> Tensor:
 def contrast_cost(guide: Tensor, per_contrast: float) -> Tensor:
     """What the slope of a guide (C, H, W) adds to the cost of a pixel, float32 (H, W).
 
-    per_contrast * |gradient|, by central differences, so that crossing an edge of contrast k costs
-    about per_contrast * k pixels on top of its length, however sharp it is and at any resolution.
+    With u one hundredth of the short side in pixels, the guide smoothed to a standard deviation of
+    _SMOOTHED u, and g the length of its gradient (central differences) in contrast per u:
+    per_contrast / 10 * g * g^2 / (g^2 + _FAINT^2). So crossing an edge of contrast k costs about
+    per_contrast * k thousandths of the short side on top of its length, at any resolution and
+    however sharp it is, so long as it is steep against _FAINT. Grain and shading cost little.
     """
+    unit = min(guide.shape[1:]) / 100
+    spread = max(0.0, (_SMOOTHED * unit) ** 2 - _DIFFERENCE)
+    smooth = blur(guide, 2 * math.sqrt(spread), "gaussian")
     squared = torch.zeros(guide.shape[1:], device=guide.device)
     for dim in (1, 2):
         if guide.shape[dim] > 1:
-            squared += torch.gradient(guide, dim=dim)[0].square().sum(0)
-    return per_contrast * squared.sqrt()
+            squared += torch.gradient(smooth, dim=dim)[0].square().sum(0)
+    squared.mul_(unit**2)
+    share = squared / (squared + _FAINT**2)
+    return squared.sqrt_().mul_(share).mul_(per_contrast / 10)
 
 
 def way_cost(
@@ -124,7 +138,7 @@ def way_cost(
 
     mask: (B, H, W), for its size. image: (B, H, W, 3 or 4) sRGB, compared in Oklab; depth:
     (B, h, w), over its range, unknown = farthest, brought to the same size. The costs are per unit
-    of contrast.
+    of contrast, in thousandths of the short side.
     """
     where = "Field from Distance"
     images = None if image is None else as_images(image, f"{where}: image")
@@ -148,6 +162,19 @@ def way_cost(
             fitted = fit_to(far, size, where, None if picture is None else picture[None])
             cost[i] += contrast_cost(fitted, depth_cost).to(cost)
     return cost
+
+
+def without_outline(cost: Tensor, mask: Tensor) -> Tensor:
+    """`cost` (B, H, W) of the way from or to a mask (B or 1, H, W), its own outline free of charge.
+
+    A mask of a thing ends on that thing's edge. Whether half of the edge lies outside it, or a
+    tenth, is chance, and what it costs would keep distance from ever leaving the thing. So edges
+    don't count within _OUTLINE hundredths of the short side from the outline, and fully from twice
+    as far on.
+    """
+    reach = _OUTLINE * min(mask.shape[-2:]) / 100
+    share = (signed_distance(mask).abs_() / reach - 1).clamp_(0, 1)
+    return (cost - 1).mul_(share).add_(1)
 
 
 def _over_range(depth: Tensor) -> Tensor:

@@ -310,6 +310,17 @@ def test_a_point_follows_the_picture_too():
     )
 
 
+def test_an_anchor_does_not_pay_for_its_own_outline():
+    image = torch.ones(1, 200, 200, 3)
+    image[:, 50:150, 50:90] = 0
+    image[:, :, 150:] = 0
+    anchor = image[..., 0] == 0
+    anchor[:, :, 150:] = False
+    around = distance_from(anchor, image=image)[0, 100]
+    assert float(around[120]) == pytest.approx(31, rel=0.01)
+    assert float(around[180]) == pytest.approx(91 + 0.5 * 200, rel=0.1)
+
+
 def test_a_picture_of_another_size_is_named():
     with pytest.raises(InputError, match="40 x 30 pixels but the image 5 x 4"):
         distance_from(wall()[0], image=torch.zeros(1, 4, 5, 3))
@@ -554,11 +565,11 @@ def test_a_batch_of_small_depth_maps_gives_what_single_ones_give():
 def test_a_way_round_depth_takes_a_small_depth_map():
     mask = torch.zeros(1, 24, 36, dtype=torch.bool)
     mask[:, 10, 4] = True
-    depth = torch.ones(1, 6, 9)
-    depth[:, :, 5:] = 2
-    away = distance_from(mask, depth=depth)
+    depth = torch.ones(1, 12, 18)
+    depth[:, :, 9:] = 2
+    away = distance_from(mask, depth=depth, depth_cost=2000)
     assert away.shape == (1, 24, 36)
-    assert float(away[0, 10, 34]) > 400
+    assert 30 + 24 < float(away[0, 10, 34]) < 30 + 2 * 24
     with pytest.raises(InputError, match="shape"):
         distance_from(mask, depth=torch.ones(1, 9, 9))
 

@@ -144,3 +144,20 @@ def test_the_denoise_part_is_full_wherever_the_field_acts_and_the_field_is_kept(
 def test_nothing_to_denoise_gives_an_empty_mask():
     mask, _ = split_field(torch.zeros(1, 8, 8), feather=0)
     assert float(mask.max()) == 0
+
+
+@pytest.mark.parametrize("floor", [0.0, -1e-4])
+def test_below_zero_a_mask_stays_out_of_a_last_step_whose_threshold_is_zero(floor):
+    thresholds = torch.tensor([1.0, 0.5, 0.0])
+    mask = denoise_mask(torch.tensor([[[0.0, 0.1, 1 / 3, 1.0]]]), thresholds, floor=floor)
+    kept = floor < 0
+    assert steps_free(mask, thresholds).flatten().tolist() == [1 - kept, 1 - kept, 1, 3]
+    assert float(mask.min()) == pytest.approx(floor)
+    # Where the last threshold is above 0, zero does already.
+    above = denoise_mask(torch.zeros(1, 1, 1), thresholds + 0.1, floor=floor)
+    assert float(above) == 0
+
+
+def test_a_floor_above_zero_is_no_floor():
+    with pytest.raises(InputError, match="floor"):
+        denoise_mask(torch.zeros(1, 1, 1), torch.tensor([1.0, 0.0]), floor=0.5)

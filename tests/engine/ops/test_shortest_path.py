@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
+from region_fields.engine.ops.geodesic import oklab_planes
 from region_fields.engine.ops.shortest_path import _by_sweeps, contrast_cost, geodesic_distance
 from skimage.graph import MCP_Geometric
 
@@ -75,14 +76,34 @@ def test_a_frame_without_sources_is_infinite_and_batch_is_loop():
     torch.testing.assert_close(distance[:1], geodesic_distance(sources[:1], cost[:1]))
 
 
-def test_crossing_an_contrast_costs_its_contrast_at_any_sharpness():
-    for width in (1, 4, 10):
-        ramp = ((torch.arange(60) - 25) / width).clamp(0, 1)
-        guide = ramp.expand(1, 3, 60).contiguous()
-        sources = torch.zeros(1, 3, 60, dtype=torch.bool)
-        sources[..., 0] = True
-        distance = geodesic_distance(sources, 1 + contrast_cost(guide, 100.0)[None])
-        assert float(distance[0, 1, 59]) == pytest.approx(59 + 100, rel=0.01)
+@pytest.mark.parametrize("size", [100, 200])
+@pytest.mark.parametrize("width", [1, 2])
+def test_crossing_an_edge_costs_its_contrast_at_any_sharpness_and_size(size, width):
+    """width: of the edge in hundredths of the short side. Cost 200: 200 thousandths of it."""
+    ramp = ((torch.arange(size) - 0.4 * size) / (width * size / 100)).clamp(0, 1)
+    guide = (0.5 * ramp).expand(1, size, size).contiguous()
+    sources = torch.zeros(1, size, size, dtype=torch.bool)
+    sources[..., 0] = True
+    distance = geodesic_distance(sources, 1 + contrast_cost(guide, 200.0)[None])
+    crossed = (float(distance[0, 1, -1]) - (size - 1)) / size
+    assert crossed == pytest.approx(0.5 * 0.2, rel=0.11)
+
+
+def test_grain_and_shading_hardly_lengthen_the_way_and_an_edge_does():
+    generator = torch.Generator().manual_seed(0)
+    grain = 0.5 + 0.02 * torch.randn((640, 640, 3), generator=generator)
+    shading = torch.linspace(0.3, 0.7, 640)[:, None].expand(640, 640, 3)
+    edge = torch.full((640, 640, 3), 0.3)
+    edge[:, 320:] = 0.7
+    # Extra way from side to side, in widths of the picture.
+    extra = [
+        float(contrast_cost(oklab_planes(image), 500.0).mean())
+        for image in (grain, shading.contiguous(), edge)
+    ]
+    assert extra[0] < 0.1
+    assert extra[1] < 0.01
+    contrast = float((oklab_planes(edge)[:, 0, 0] - oklab_planes(edge)[:, 0, -1]).norm())
+    assert extra[2] == pytest.approx(0.5 * contrast, rel=0.1)
 
 
 def test_a_cost_that_is_not_positive_is_named():

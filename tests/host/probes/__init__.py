@@ -170,10 +170,75 @@ class FreeSteps:
         return (free,)
 
 
+class _Little(torch.nn.Module):
+    """A network that predicts a tenth of what it sees, in place of a diffusion model's."""
+
+    dtype = torch.float32
+
+    def __init__(self, **_):
+        super().__init__()
+
+    def forward(self, x, *_, **__):
+        return 0.1 * x
+
+
+class SampledModel:
+    """A MODEL that core's samplers run: a real BaseModel round a network of no weights."""
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802
+        return {"required": {"kind": (["EPS", "V_PREDICTION", "FLOW", "FLUX", "EDM"],)}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "run"
+    CATEGORY = "probes"
+
+    def run(self, kind):
+        import comfy.model_base
+        import comfy.model_patcher
+        import comfy.supported_models
+
+        cpu = torch.device("cpu")
+        config = comfy.supported_models.SD15({})
+        if kind in ("FLOW", "FLUX"):
+            config.sampling_settings = {"shift": 3.0}
+        family = comfy.model_base.ModelType[kind]
+        base = comfy.model_base.BaseModel(config, family, device=cpu, unet_model=_Little)
+        return (comfy.model_patcher.ModelPatcher(base, cpu, cpu),)
+
+
+class CountSteps:
+    """The model, which writes to a file how often its sampler has freed each pixel, and in all."""
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802
+        return {"required": {"model": ("MODEL",), "path": ("STRING", {"default": ""})}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "run"
+    CATEGORY = "probes"
+
+    def run(self, model, path):
+        free = model.model_options["denoise_mask_function"]
+        counted = []
+
+        def count(sigma, mask, extra_options):
+            cut = free(sigma, mask, extra_options)
+            counted.append(cut.clone())
+            torch.save((sum(counted), len(counted)), path)
+            return cut
+
+        counting = model.clone()
+        counting.set_model_denoise_mask_function(count)
+        return (counting,)
+
+
 NODE_CLASS_MAPPINGS = {
     "Probe_Give": Give,
     "Probe_Keep": Keep,
     "Probe_Model": Model,
     "Probe_Latent": Latent,
     "Probe_FreeSteps": FreeSteps,
+    "Probe_SampledModel": SampledModel,
+    "Probe_CountSteps": CountSteps,
 }
