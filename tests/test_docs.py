@@ -74,3 +74,15 @@ def test_what_is_published_is_what_runs_and_no_more():
     running |= {"requirements.txt", "example_workflows/", *(f"{name}/" for name in folders)}
     assert {"engine/", "nodes/"} <= running
     assert not running & set(rules)
+
+
+def test_every_package_is_installed():
+    (listed,) = re.findall(
+        r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M | re.S
+    )
+    found = {
+        ".".join(("region_fields", *path.parent.relative_to(ROOT).parts))
+        for part in ("engine", "nodes")
+        for path in (ROOT / part).rglob("__init__.py")
+    }
+    assert set(re.findall(r'"([\w.]+)"', listed)) == {"region_fields", *found}
