@@ -78,6 +78,23 @@ def test_a_failure_leaves_what_was_there_before(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
+def test_a_folder_that_could_not_be_filled_has_no_listing(tmp_path, monkeypatch):
+    put, moved = files.os.replace, []
+
+    def stuck(part: Path, target: Path) -> None:
+        if Path(target).parent == tmp_path / "set":
+            if len(moved) == 3:
+                _fail()
+            moved.append(target)
+        put(part, target)
+
+    monkeypatch.setattr(files.os, "replace", stuck)
+    with pytest.raises(InputError, match="disk full"):
+        _save(tmp_path / "set", _regions())
+    assert len(list((tmp_path / "set").iterdir())) == 3
+    assert not (tmp_path / "set" / "regions.json").exists()
+
+
 def test_a_half_written_file_never_gets_its_name(tmp_path):
     target = tmp_path / "field.png"
     target.write_bytes(b"old")
