@@ -13,19 +13,21 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import torch
 from torch import Tensor
 
 from . import cli_options as options
 from . import engine
+from .demo import ids_map
+from .demo import run as run_demo
 from .engine import InputError, Regions, files
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_field, draw_regions
 from .engine.sam2.everything import Everything
 from .engine.sam2.prompt_forms import GROUPINGS, ask
 from .engine.sam2.prompts import point_segmenter
+from .engine.selection import CRITERIA
 
 
 class Bar:
@@ -56,6 +58,7 @@ def segment(given: argparse.Namespace) -> None:
     }
     prompted = bool(given.point or given.box)
     _refuse_unused(given, knobs, prompted)
+    files.check_folder(given.out)
     settings = Everything(**knobs)
     model = engine.load_sam2(given.model, device=given.device, dtype=given.precision)
     if prompted:
@@ -64,7 +67,8 @@ def segment(given: argparse.Namespace) -> None:
         regions = engine.segment_everything(model, image, settings, Bar("segmenting"))
     save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
     covered = engine.measure_coverage(regions).covered
-    print(f"{given.out}: {len(regions)} regions cover {covered:.1%} of the image", file=sys.stderr)
+    cover = "region covers" if len(regions) == 1 else "regions cover"
+    print(f"{given.out}: {len(regions)} {cover} {covered:.1%} of the image", file=sys.stderr)
 
 
 def _refuse_unused(given: argparse.Namespace, knobs: dict[str, Any], prompted: bool) -> None:
@@ -112,6 +116,7 @@ def coverage_facts(regions: Regions) -> dict[str, Any]:
 
 
 def select(given: argparse.Namespace) -> None:
+    _refuse_unasked(given)
     regions = files.load_regions(given.folder)
     chosen = engine.select(
         regions,
@@ -134,15 +139,20 @@ def select(given: argparse.Namespace) -> None:
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 
 
+def _refuse_unasked(given: argparse.Namespace) -> None:
+    """Refuse what neither --by nor --then-by looks at."""
+    asked = {name for by in (given.by, given.then_by) if by for name in CRITERIA[by].needs}
+    for name in ("point", "mask", "image", "depth", "colour", "label"):
+        if getattr(given, name) and name not in asked:
+            raise InputError(f"--{name} does nothing with --by {given.by}; leave it out.")
+
+
 def cover(given: argparse.Namespace) -> None:
+    _check_cover(given)
     regions = files.load_regions(given.folder)
     image = files.read_image(given.image) if given.image else None
-    if given.model and given.method != "segment":
-        raise InputError("--model is for --method segment; leave it out.")
     segmenter = None
-    if given.method == "segment":
-        if image is None or not given.model:
-            raise InputError("--method segment needs --model, such as nano, and --image.")
+    if image is not None and given.method == "segment":
         model = engine.load_sam2(given.model, device=given.device)
         segmenter = point_segmenter(model, picture_of_size(image, regions.size)[..., :3])
     filled = engine.fill_coverage(
@@ -158,17 +168,20 @@ def cover(given: argparse.Namespace) -> None:
         near_is=given.near_is,
         progress=Bar("filling"),
     )
-    files.write_labels(given.out, label_map(filled))
+    files.write_labels(given.out, ids_map(filled) + 1)
     print(json.dumps({"before": coverage_facts(regions), "after": coverage_facts(filled)}))
 
 
-def label_map(regions: Regions) -> Tensor:
-    """One more than the id of the smallest region at each pixel, int64 (H, W); 0 for none."""
-    from .engine.preview import topmost
-
-    top = topmost(regions)
-    ids = torch.cat([regions.ids.new_tensor([-1]), regions.ids])
-    return ids[top + 1] + 1
+def _check_cover(given: argparse.Namespace) -> None:
+    """Refuse a way of filling without what it needs, or with a model that it has no use for."""
+    if given.model and given.method != "segment":
+        raise InputError("--model is for --method segment; leave it out.")
+    if given.method == "segment" and not (given.image and given.model):
+        raise InputError("--method segment needs --model, such as nano, and --image.")
+    if given.method == "edges" and not given.image:
+        raise InputError("--method edges needs --image, the picture whose edges count.")
+    if given.overlaps == "nearest_depth" and not given.depth:
+        raise InputError("--overlaps nearest_depth needs --depth.")
 
 
 def field(given: argparse.Namespace) -> None:
@@ -183,11 +196,23 @@ def field(given: argparse.Namespace) -> None:
     if given.anchor or given.anchor_mask:
         parts.append(_distance_field(size, given))
     if not parts:
-        raise InputError("field: give --depth, --anchor or --anchor-mask, or several of them.")
+        raise InputError("give --depth, --anchor or --anchor-mask, or several of them.")
+    _check_same_picture(parts)
     whole = engine.combine_fields(parts, mode=given.combine)[0]
     files.write_plane(given.out, 1 - whole if given.invert else whole)
     if given.heat:
         files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
+
+
+def _check_same_picture(parts: Sequence[Tensor]) -> None:
+    """Refuse a depth and a mask of other proportions: they can't be of one picture."""
+    height, width = parts[0].shape[-2:]
+    high, wide = parts[-1].shape[-2:]
+    if abs(width * high - wide * height) > max(width, height, wide, high):
+        raise InputError(
+            f"the depth is {width} x {height} pixels but the mask {wide} x {high}; give two of "
+            "the same picture."
+        )
 
 
 def _depth_field(depth: Tensor, given: argparse.Namespace) -> Tensor:
@@ -210,9 +235,9 @@ def _depth_field(depth: Tensor, given: argparse.Namespace) -> Tensor:
 
 def _distance_field(size: tuple[int, int] | None, given: argparse.Namespace) -> Tensor:
     if given.anchor and given.anchor_mask:
-        raise InputError("field: give --anchor or --anchor-mask, not both.")
+        raise InputError("give --anchor or --anchor-mask, not both.")
     if given.anchor and size is None:
-        raise InputError("field: a point has no size; add --like IMAGE or --depth DEPTH.")
+        raise InputError("a point has no size; add --like IMAGE or --depth DEPTH.")
     anchor = given.anchor or files.read_plane(given.anchor_mask)
     return engine.field_from_distance(
         anchor,
@@ -234,9 +259,8 @@ def apply(given: argparse.Namespace) -> None:
 
 
 def demo(given: argparse.Namespace) -> None:
-    from .demo import run
-
-    run(given.out, given.model, Bar)
+    files.check_folder(given.out)
+    run_demo(given.out, given.model, Bar)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -244,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = make_parser().parse_args(argv)
     try:
         given.run(given)
-    except (InputError, OSError) as error:
+    except InputError as error:
         line = " ".join(str(error).split())
         print(f"region-fields {given.verb}: {line}", file=sys.stderr)
         return 2
@@ -254,8 +278,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="region-fields",
         description="SAM 2 regions and continuous strength fields, without ComfyUI.",
     )

@@ -66,7 +66,7 @@ def run(out: Path, model: str, make_bar: MakeBar) -> dict[str, Any]:
     seen = network.embed(scene.day)
     regions = engine.segment_everything(network, seen, SETTINGS, make_bar("segmenting"))
     if len(regions) == 0:
-        raise InputError(f"demo: {model} found no region in the scene; use another --model.")
+        raise InputError(f"{model} found no region in the scene; use another --model.")
     chosen = engine.segment_prompts(network, seen, [Prompt(box=SUBJECT_BOX)])
     nearest = engine.select(regions, "nearest_in_depth", count=3, depth=scene.depth)
     filled = fill_coverage(regions)

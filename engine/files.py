@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,12 +29,14 @@ _LOSSY = (".jpg", ".jpeg", ".webp")
 def read_image(path: str | Path) -> Tensor:
     """The picture in a file: float32 (H, W, 3), or (H, W, 4) where it has alpha, in [0, 1].
 
-    Turned upright as its EXIF says. Raises InputError when there is no readable picture.
+    Turned upright as its EXIF says; grey of 16 bits or floats keeps its depth. Raises InputError
+    when there is no readable picture, or its floats leave [0, 1].
     """
     with _opened(path) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        alpha = "A" in upright.getbands() or "transparency" in upright.info
-        pixels = np.asarray(upright.convert("RGBA" if alpha else "RGB"), dtype=np.float32)
+        if _is_deep(picture):
+            return _grey_image(path, _deep_plane(picture))
+        alpha = "A" in picture.getbands() or "transparency" in picture.info
+        pixels = np.asarray(picture.convert("RGBA" if alpha else "RGB"), dtype=np.float32)
     return torch.from_numpy(pixels / 255)
 
 
@@ -41,17 +44,36 @@ def read_plane(path: str | Path) -> Tensor:
     """One value a pixel: float32 (H, W), such as a depth map, a field or a mask.
 
     An 8-bit or 16-bit picture gives values in [0, 1]; colours are taken to grey. A float TIFF and
-    a .npy array (H, W) keep their own unit. Raises InputError where that can't be read.
+    a .npy array (H, W) keep their own unit. Pictures are turned upright as their EXIF says. Raises
+    InputError where that can't be read.
     """
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return _read_array(path)
     with _opened(path) as picture:
-        if picture.mode == "F":
-            return torch.from_numpy(np.array(picture, dtype=np.float32))
-        deep = picture.mode.startswith("I")
-        grey = np.array(picture if deep else picture.convert("L"), dtype=np.float32)
-    return torch.from_numpy(grey / np.float32(_FULL_16 if deep else 255))
+        if _is_deep(picture):
+            return _deep_plane(picture)
+        grey = np.array(picture.convert("L"), dtype=np.float32)
+    return torch.from_numpy(grey / np.float32(255))
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether its values are floats or have more than 8 bits; Pillow's convert would clip them."""
+    return picture.mode == "F" or picture.mode.startswith("I")
+
+
+def _deep_plane(picture: Image.Image) -> Tensor:
+    values = np.array(picture, dtype=np.float32)
+    return torch.from_numpy(values if picture.mode == "F" else values / np.float32(_FULL_16))
+
+
+def _grey_image(path: str | Path, plane: Tensor) -> Tensor:
+    low, high = float(plane.min()), float(plane.max())
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"{path}: wanted a picture with values from 0 to 1, got {low:g} to {high:g}."
+        )
+    return plane[..., None].repeat(1, 1, 3)
 
 
 def write_image(path: str | Path, picture: Tensor) -> None:
@@ -102,15 +124,37 @@ def write_text(path: str | Path, text: str) -> None:
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Have `write` fill a new file beside `path`, then give it that name.
 
-    Where writing fails, what was at `path` stays as it was. Missing folders are made.
+    Where writing fails, what was at `path` stays as it was. Missing folders are made. Raises
+    InputError when the disk or its permissions don't let it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Raise InputError unless a folder can be made and filled at `folder`; ask before long work."""
+    place = Path(folder).absolute()
+    while not place.exists() and place.parent != place:
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"{folder}: can't be a folder, as {place} is a file.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: can't be written, as {place} may not be written into.")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say which file could not be written, and why, by the name that the user gave."""
     try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror or error}).") from error
 
 
 def save_regions(
@@ -120,11 +164,11 @@ def save_regions(
 
     regions.json holds `facts`, the size, and for each region its id, bbox [x, y, w, h], area,
     centroid, score, stability, label, file and COCO RLE. It is written last: a folder with a
-    regions.json is whole. Regions that were saved there before are replaced.
+    regions.json is whole. Regions that were saved there before are replaced. Raises InputError
+    when the disk or its permissions don't let it.
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _folder_beside(folder) as made:
+    with _told(folder), _folder_beside(folder) as made:
         entries = []
         for i in range(len(regions)):
             mask = regions.take([i]).union()
@@ -190,7 +234,7 @@ def _mask_of(entry: dict[str, Any], listing: Path, size: tuple[int, int]) -> Ten
     if "rle" in entry:
         mask = rle_decode(entry["rle"])
     else:
-        mask = read_plane(listing.parent / entry["file"]) > 0.5
+        mask = read_plane(listing.parent / _own_file(entry["file"], listing)) > 0.5
     if tuple(mask.shape) != size:
         raise InputError(
             f"{listing}: region {entry['id']} is {mask.shape[1]} x {mask.shape[0]} pixels, "
@@ -199,9 +243,17 @@ def _mask_of(entry: dict[str, Any], listing: Path, size: tuple[int, int]) -> Ten
     return mask
 
 
+def _own_file(name: str, listing: Path) -> str:
+    """`name`, which must be that of a file beside the listing: one from elsewhere may lie."""
+    if Path(name).name != name or "\\" in name:
+        raise InputError(f"{listing}: {name!r} isn't the name of a file beside it.")
+    return name
+
+
 @contextmanager
 def _folder_beside(folder: Path) -> Iterator[Path]:
     """A new folder on the same disk as `folder`; removed at the end with what is still in it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         yield made
@@ -222,14 +274,22 @@ def _move_in(made: Path, folder: Path) -> None:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """The picture in a file, upright."""
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            yield picture
+        with warnings.catch_warnings():  # Pillow warns at half of what it refuses
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            held = Image.open(path)
+        with held:
+            held.load()
+            upright = ImageOps.exif_transpose(held)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise InputError(f"{path}: more than {limit} million pixels; make it smaller.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: not a picture that can be read ({error}).") from error
+    yield upright
 
 
 def _read_array(path: Path) -> Tensor:

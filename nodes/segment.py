@@ -50,10 +50,15 @@ class SegmentEverything(io.ComfyNode):
                     128,
                     "The grid has this number squared of points. More finds smaller things.",
                 ),
-                _share("pred_iou_thresh", "Keep masks the network itself rates above this."),
+                _share(
+                    "pred_iou_thresh",
+                    "Keep masks the network itself rates above this. The embedded model rates "
+                    "low: about 0.5 for it.",
+                ),
                 _share(
                     "stability_score_thresh",
-                    "Keep masks that hardly change when their threshold does.",
+                    "Keep masks that hardly change when their threshold does. For the embedded "
+                    "model about 0.6.",
                 ),
                 _share("box_nms_thresh", "Of masks whose boxes overlap by more, keep the best."),
                 _whole(

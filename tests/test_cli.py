@@ -150,6 +150,29 @@ def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["select", "--by", "largest", "--point", "3,4"], "--point"),
+        (["select", "--by", "nearest_point", "--point", "3,4", "--label", "cup"], "--label"),
+        (["cover", "--method", "edges"], "--image"),
+        (["cover", "--overlaps", "nearest_depth"], "--depth"),
+    ],
+)
+def test_select_and_cover_say_which_option_is_missing_or_does_nothing(
+    folder, tmp_path, capsys, argv, option
+):
+    line = _fails(capsys, argv[0], folder, *argv[1:], "--out", tmp_path / "out.png")
+    assert option in line
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_what_settles_ties_may_ask_too(folder, tmp_path):
+    argv = ["--by", "largest", "--then-by", "nearest_point", "--point", "3,4"]
+    _run("select", folder, *argv, "--out", tmp_path / "mask.png")
+    assert files.read_plane(tmp_path / "mask.png")[0, 0] == 1
+
+
 def test_select_writes_the_union_of_what_the_engine_selects(folder, tmp_path, capsys):
     out = tmp_path / "mask.png"
     _run("select", folder, "--by", "nearest_point", "--point", "58,38", "--count", 2, "--out", out)
@@ -255,6 +278,17 @@ def test_field_combines_depth_and_distance(tmp_path):
     assert files.read_image(tmp_path / "heat.png").shape == (40, 60, 3)
 
 
+def test_field_takes_a_smaller_depth_but_none_of_another_picture(tmp_path, capsys):
+    _ramp(tmp_path / "depth.png")
+    out = ["--out", tmp_path / "f.png"]
+    for name, size in (("double", (80, 120)), ("turned", (60, 40))):
+        files.write_mask(tmp_path / f"{name}.png", torch.ones(*size, dtype=torch.bool))
+    argv = ["field", "--depth", tmp_path / "depth.png", "--anchor-mask"]
+    line = _fails(capsys, *argv, tmp_path / "turned.png", *out)
+    assert "the depth is 60 x 40 pixels but the mask 40 x 60" in line
+    _run(*argv, tmp_path / "double.png", *out)
+
+
 def test_field_of_nothing_is_refused(tmp_path, capsys):
     assert "--depth, --anchor" in _fails(capsys, "field", "--out", tmp_path / "f.png")
 
@@ -293,6 +327,24 @@ def test_bad_files_end_in_one_line_and_leave_nothing(picture, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["text.png"]
 
 
+def test_what_cannot_be_written_to_is_told_before_the_work(picture, folder, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    out = tmp_path / "taken" / "below"
+    for argv in (["segment", picture], ["demo"]):
+        line = _fails(capsys, *argv, "--out", out)
+        assert f"{out}: can't be a folder" in line
+    line = _fails(capsys, "select", folder, "--by", "largest", "--out", out / "mask.png")
+    assert f"{out / 'mask.png'}: can't be written" in line
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+@pytest.mark.parametrize("device", ["abacus", "meta:x", "hpu"])
+def test_a_device_that_is_not_there_ends_in_one_line(picture, tmp_path, capsys, device):
+    line = _fails(capsys, "segment", picture, "--out", tmp_path / "out", "--device", device)
+    assert "device" in line
+    assert device in line
+
+
 def test_sizes_that_differ_are_named(picture, tmp_path, capsys):
     files.write_image(tmp_path / "small.png", torch.zeros(8, 9, 3))
     files.write_plane(tmp_path / "f.png", torch.zeros(8, 9))
@@ -309,7 +361,9 @@ def test_a_point_that_cannot_be_read_exits_with_status_2(value, picture, capsys)
     with pytest.raises(SystemExit) as done:
         main(["segment", str(picture), "--out", "x", "--point", value])
     assert done.value.code == 2
-    assert "--point" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("region-fields segment: argument --point: wanted ")
+    assert line.endswith("see region-fields segment --help")
 
 
 def test_a_failure_while_writing_leaves_the_last_results_whole(

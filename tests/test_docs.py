@@ -61,3 +61,28 @@ def test_paths_that_documents_name_exist(path):
     folders = "engine|nodes|tests|tools|benchmarks|example_workflows|docs|web"
     for name in set(re.findall(rf"`((?:{folders})/[\w/.]*)`", text)):
         assert (ROOT / name).exists(), name
+
+
+def test_what_is_published_is_what_runs_and_no_more():
+    left_out = (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in left_out if line and not line.startswith("#")]
+    for rule in rules:
+        assert (ROOT / rule).exists(), rule
+        assert (ROOT / rule).is_dir() == rule.endswith("/"), rule
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    running = {"__init__.py", "LICENSE", "README.md", "demo.py", "pyproject.toml", "web/"}
+    running |= {"requirements.txt", "example_workflows/", *(f"{name}/" for name in folders)}
+    assert {"engine/", "nodes/"} <= running
+    assert not running & set(rules)
+
+
+def test_every_package_is_installed():
+    (listed,) = re.findall(
+        r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M | re.S
+    )
+    found = {
+        ".".join(("region_fields", *path.parent.relative_to(ROOT).parts))
+        for part in ("engine", "nodes")
+        for path in (ROOT / part).rglob("__init__.py")
+    }
+    assert set(re.findall(r'"([\w.]+)"', listed)) == {"region_fields", *found}

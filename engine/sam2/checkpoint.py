@@ -183,7 +183,10 @@ def _what_else(state: Mapping[str, Tensor]) -> str:
         if any(key.startswith(prefixes) for key in state):
             return f"is {model}, wanted SAM 2 or 2.1 (sam2_hiera_* or sam2.1_hiera_*)"
     first = next(iter(state), "nothing")
-    return f"isn't SAM 2: it holds {len(state)} tensors, the first named {first!r}"
+    return (
+        f"isn't SAM 2, which sam2_hiera_* and sam2.1_hiera_* are: its first of {len(state)} "
+        f"tensors is {first!r}"
+    )
 
 
 def _check_fit(

@@ -253,11 +253,25 @@ def load_sam2(
 
     source: a file in any known format, or "nano" for the embedded model. dtype: what to compute
     in (a torch dtype or a name of `PRECISIONS`); None chooses by device. Raises InputError when
-    the file is missing, broken or not SAM 2, or the sam2 package can't be used.
+    the file is missing, broken or not SAM 2, there is no such device, or the sam2 package can't
+    be used.
     """
     from .checkpoint import load_checkpoint
 
     precision = "auto" if dtype is None else str(dtype).removeprefix("torch.")
+    place = _usable(device)
     loaded = load_checkpoint(source)
-    network = loaded.network.to(device)
+    network = loaded.network.to(place)
     return Sam2(network, loaded.architecture, loaded.version, precision, loaded.has_memory)
+
+
+def _usable(device: torch.device | str) -> torch.device:
+    """The device called so. Raises InputError where this machine or this torch has none."""
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise InputError(
+            f"device: wanted cpu, or a device that this PyTorch can use, got {str(device)!r}."
+        ) from error
+    return place

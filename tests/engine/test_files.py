@@ -72,10 +72,27 @@ def test_a_failure_leaves_what_was_there_before(tmp_path, monkeypatch):
     _save(tmp_path / "set", _regions())
     before = {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()}
     monkeypatch.setattr(files, "write_image", _fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"can't be written \(disk full\)"):
         _save(tmp_path / "set", _regions().take([0]))
     assert {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_folder_that_could_not_be_filled_has_no_listing(tmp_path, monkeypatch):
+    put, moved = files.os.replace, []
+
+    def stuck(part: Path, target: Path) -> None:
+        if Path(target).parent == tmp_path / "set":
+            if len(moved) == 3:
+                _fail()
+            moved.append(target)
+        put(part, target)
+
+    monkeypatch.setattr(files.os, "replace", stuck)
+    with pytest.raises(InputError, match="disk full"):
+        _save(tmp_path / "set", _regions())
+    assert len(list((tmp_path / "set").iterdir())) == 3
+    assert not (tmp_path / "set" / "regions.json").exists()
 
 
 def test_a_half_written_file_never_gets_its_name(tmp_path):
@@ -86,7 +103,7 @@ def test_a_half_written_file_never_gets_its_name(tmp_path):
         part.write_bytes(b"ne")
         _fail()
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"can't be written \(disk full\)"):
         files.write_whole(target, half)
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["field.png"]
@@ -172,6 +189,59 @@ def test_an_image_is_turned_upright_and_keeps_its_alpha(tmp_path):
     torch.testing.assert_close(
         files.read_image(tmp_path / "alpha.png")[0, 0], torch.tensor([1.0, 0, 0, 0.2])
     )
+
+
+@pytest.mark.parametrize("name", ["deep.png", "wide.tif", "float.tif"])
+def test_a_deep_grey_picture_is_not_clipped_to_white(tmp_path, name):
+    plane = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
+    stored = {
+        "deep.png": (plane * 65535).round().astype(np.uint16),
+        "wide.tif": (plane * 65535).round().astype(np.int32),
+        "float.tif": plane,
+    }
+    Image.fromarray(stored[name]).save(tmp_path / name)
+    image = files.read_image(tmp_path / name)
+    assert image.shape == (6, 8, 3)
+    for channel in image.unbind(-1):
+        torch.testing.assert_close(channel, torch.from_numpy(plane), atol=1e-5, rtol=0)
+
+
+def test_floats_beyond_one_are_no_picture(tmp_path):
+    Image.fromarray(np.array([[0, 7.5]], np.float32)).save(tmp_path / "metres.tif")
+    with pytest.raises(InputError, match=r"metres\.tif: wanted .* from 0 to 1, got 0 to 7\.5"):
+        files.read_image(tmp_path / "metres.tif")
+
+
+def test_a_plane_is_turned_upright_too(tmp_path):
+    upright = Image.Exif()
+    upright[0x0112] = 6  # turn a quarter clockwise to look at it
+    grey = np.zeros((4, 6), np.uint8)
+    grey[0, 0] = 255
+    Image.fromarray(grey).save(tmp_path / "mask.png", exif=upright)
+    plane = files.read_plane(tmp_path / "mask.png")
+    assert plane.shape == (6, 4)
+    assert plane[0, 3] == 1
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    assert files.read_image(tmp_path / "large.png").shape == (5, 5, 3)  # Pillow only warns
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(InputError, match=r"large\.png: more than"):
+        files.read_image(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("name", ["../mask.png", "/mask.png", "sub/mask.png", "..\\mask.png"])
+def test_a_listing_reads_no_file_from_elsewhere(tmp_path, name):
+    _save(tmp_path / "set", _regions())
+    files.write_mask(tmp_path / "mask.png", torch.ones(9, 12, dtype=torch.bool))
+    listed = json.loads((tmp_path / "set" / "regions.json").read_text())
+    del listed["regions"][0]["rle"]
+    listed["regions"][0]["file"] = name
+    (tmp_path / "set" / "regions.json").write_text(json.dumps(listed))
+    with pytest.raises(InputError, match="isn't the name of a file beside it"):
+        files.load_regions(tmp_path / "set")
 
 
 def test_a_picture_is_written_and_read_back(tmp_path):

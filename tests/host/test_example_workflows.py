@@ -6,15 +6,16 @@ evaluated node by node with `region_fields.engine` alone, on the values the prom
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from comfy_browser import FrontEnd
+from comfy_browser import FrontEnd, open_front_end
 from comfy_server import Host
 from PIL import Image
 from region_fields import engine
@@ -194,6 +195,51 @@ def test_the_saved_file_runs_without_a_red_node_and_gives_what_the_engine_gives(
         assert float(off.mean()) < 1.5 / 255
         # A pixel on the very edge of a mask may fall to the other side on another torch.
         assert float((off > 2.5 / 255).float().mean()) < 0.002
+
+
+@pytest.fixture
+def nodes_2_0(chromium: Any, host: Host) -> Iterator[FrontEnd]:
+    host.post("/settings/Comfy.VueNodes.Enabled", True)
+    front = open_front_end(chromium, host)
+    yield front
+    front.page.close()
+    host.post("/settings/Comfy.VueNodes.Enabled", False)
+
+
+def overlaps(nodes: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Types of the nodes that cover each other; a node's title stands above its position."""
+
+    def apart(a: dict[str, Any], b: dict[str, Any], axis: int, title: int) -> bool:
+        starts, ends = [], []
+        for node in (a, b):
+            starts.append(node["pos"][axis] - title)
+            ends.append(node["pos"][axis] + node["size"][axis])
+        return max(starts) >= min(ends)
+
+    return [
+        (a["type"], b["type"])
+        for a, b in itertools.combinations(nodes, 2)
+        if not (apart(a, b, 0, 0) or apart(a, b, 1, 30))
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_note_says_what_to_do_and_no_node_covers_another_on_the_canvas(path: Path):
+    nodes = json.loads(path.read_text())["nodes"]
+    (note,) = [node for node in nodes if node["type"] == "MarkdownNote"]
+    assert "example_workflows/inputs" in note["widgets_values"][0]
+    assert overlaps(nodes) == []
+
+
+def test_no_node_covers_another_in_nodes_2_0(nodes_2_0: FrontEnd):
+    covered = {}
+    for path in FILES:
+        nodes_2_0.open(json.loads(path.read_text()))
+        # Nodes grow to what they hold once they are in view.
+        nodes_2_0.page.evaluate("() => window.app.canvas.fitViewToSelectionAnimated({})")
+        nodes_2_0.page.wait_for_timeout(1500)
+        covered[path.stem] = overlaps(nodes_2_0.saved()["nodes"])
+    assert not any(covered.values()), covered
 
 
 def nodes_of(prompt: dict[str, Any], kind: str) -> list[str]:

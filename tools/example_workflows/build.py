@@ -23,7 +23,7 @@ import comfy_server  # noqa: E402
 from field_specs import FIELD_WORKFLOWS  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
-from specs import BOX, CLICKS, WORKFLOWS, Workflow  # noqa: E402
+from specs import BOX, CLICKS, WORKFLOWS, Workflow, note_of  # noqa: E402
 from without_model import leading_to  # noqa: E402
 
 THUMBNAIL = (640, 427)
@@ -88,7 +88,7 @@ PROMPTS = {"@clicks": drawn(CLICKS, None), "@box": drawn([], BOX)}
 
 def spec_of(workflow: Workflow) -> dict[str, Any]:
     nodes = {}
-    for key, node in workflow.nodes.items():
+    for key, node in (workflow.nodes | {"note": note_of(workflow)}).items():
         values = {name: PROMPTS.get(value, value) for name, value in node.values.items()}
         nodes[key] = {**vars(node), "values": values}
     return {"nodes": nodes, "groups": workflow.groups}
@@ -99,7 +99,7 @@ def build(front: comfy_browser.FrontEnd, workflow: Workflow, shots: Path | None)
     saved = json.loads(made["saved"])
     saved.pop("id", None)
     saved["extra"] = {"info": {"description": workflow.note}}
-    if len(saved["nodes"]) != len(workflow.nodes):
+    if len(saved["nodes"]) != len(workflow.nodes) + 1:
         raise RuntimeError(f"{workflow.name}: {len(saved['nodes'])} nodes were made")
     path = OUT / f"{workflow.name}.json"
     front.open(saved)

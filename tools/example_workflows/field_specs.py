@@ -31,7 +31,7 @@ def _clean(at: tuple[int, int]) -> Node:
     return Node(
         "RegionFields_CleanRegions",
         at,
-        (320, 110),
+        (320, 160),
         {"holes": 3000, "specks": 3000},
         {"regions": ("box", "regions")},
     )
@@ -58,7 +58,7 @@ DEPTH_OF_FIELD = Workflow(
         "clean": _clean((940, 80)),
         "around": Node(
             "RegionFields_FieldFromDistance",
-            (940, 250),
+            (940, 300),
             (340, 400),
             {"inner_radius": 0, "outer_radius": 12, "invert": True},
             {"anchor": ("clean", "regions")},
@@ -66,7 +66,7 @@ DEPTH_OF_FIELD = Workflow(
         ),
         "focus": Node(
             "RegionFields_FieldFromDepth",
-            (940, 730),
+            (940, 770),
             (340, 520),
             {
                 "band": "focus and range",
@@ -82,16 +82,16 @@ DEPTH_OF_FIELD = Workflow(
         "both": Node(
             "RegionFields_CombineFields",
             (1340, 80),
-            (340, 190),
+            (340, 240),
             {"mode": "min"},
             {"fields.field0": ("focus", "field"), "fields.field1": ("around", "field")},
             title="How blurred, everywhere",
         ),
-        "heat": _heat((1340, 340), "both"),
+        "heat": _heat((1340, 380), "both"),
         "blur": Node(
             "RegionFields_BlurByField",
             (1780, 80),
-            (340, 190),
+            (340, 210),
             {"radius": 18, "kind": "disc"},
             {
                 "image": ("photo", "IMAGE"),
@@ -101,7 +101,7 @@ DEPTH_OF_FIELD = Workflow(
         ),
         "save": Node(
             "SaveImage",
-            (1780, 340),
+            (1780, 350),
             (400, 400),
             {"filename_prefix": "region_fields/depth_of_field"},
             {"images": ("blur", "image")},
@@ -110,12 +110,14 @@ DEPTH_OF_FIELD = Workflow(
     {
         "Inputs": (20, 10, 360, 990),
         "What stays sharp": (400, 10, 500, 800),
-        "How blurred": (920, 10, 820, 1260),
-        "The result": (1760, 10, 440, 750),
+        "How blurred": (920, 10, 820, 1300),
+        "The result": (1760, 10, 440, 760),
     },
     "save",
     "Depth says how blurred each pixel is, and the vase stays sharp as a whole, also where it "
     "leaves the plane of focus. What is near and blurred spreads over what is sharp behind it.",
+    "move the plane of focus in None in the plane of focus, draw the box around something else, "
+    "or widen radius in Blur by Field.",
 )
 
 DUSK_ROUND_ANCHOR = Workflow(
@@ -128,7 +130,7 @@ DUSK_ROUND_ANCHOR = Workflow(
         "clean": _clean((940, 80)),
         "away": Node(
             "RegionFields_FieldFromDistance",
-            (940, 250),
+            (940, 300),
             (340, 400),
             {"inner_radius": 0, "outer_radius": 55, "units": "percent", "invert": True},
             {"anchor": ("clean", "regions")},
@@ -136,7 +138,7 @@ DUSK_ROUND_ANCHOR = Workflow(
         ),
         "near": Node(
             "RegionFields_FieldFromDistance",
-            (940, 730),
+            (940, 770),
             (340, 400),
             {"inner_radius": 0, "outer_radius": 70, "units": "percent"},
             {"anchor": ("clean", "regions")},
@@ -146,15 +148,15 @@ DUSK_ROUND_ANCHOR = Workflow(
         "dusk": Node(
             "RegionFields_GradeByField",
             (1340, 630),
-            (340, 200),
+            (340, 260),
             {"exposure": -2.8, "temperature": -0.6, "saturation": 0.7},
             {"image": ("photo", "IMAGE"), "field": ("away", "field")},
             title="Dark, cold and pale",
         ),
         "lamp": Node(
             "RegionFields_RelightByField",
-            (1340, 900),
-            (340, 330),
+            (1340, 950),
+            (340, 370),
             {
                 "azimuth": 155,
                 "elevation": 30,
@@ -180,12 +182,13 @@ DUSK_ROUND_ANCHOR = Workflow(
     {
         "Inputs": (20, 10, 360, 990),
         "The anchor": (400, 10, 500, 800),
-        "How strongly": (920, 10, 820, 1240),
+        "How strongly": (920, 10, 820, 1330),
         "The result": (1760, 10, 480, 540),
     },
     "save",
     "From one photo by day: dusk grows with distance from the vase, and a warm lamp lights what "
     "is near it, shaded by normals taken from depth.",
+    "turn the lamp with azimuth and color, or let dusk begin farther away with outer_radius.",
 )
 
 
@@ -203,7 +206,7 @@ INPAINT = Workflow(
         "checkpoint": Node(
             "CheckpointLoaderSimple",
             (40, 660),
-            (320, 120),
+            (320, 160),
             {"ckpt_name": CHECKPOINT},
             models=CHECKPOINTS,
         ),
@@ -211,13 +214,13 @@ INPAINT = Workflow(
         "clean": _clean((940, 80)),
         "field": Node(
             "RegionFields_FieldFromDistance",
-            (940, 250),
+            (940, 300),
             (340, 400),
             {"inner_radius": 2, "outer_radius": 16, "units": "percent"},
             {"anchor": ("clean", "regions")},
             title="How much may change",
         ),
-        "heat": _heat((940, 730), "field", "The field"),
+        "heat": _heat((940, 770), "field", "The field"),
         "encode": Node(
             "VAEEncode",
             (1360, 80),
@@ -228,7 +231,7 @@ INPAINT = Workflow(
         "mask": Node(
             "RegionFields_FieldToDenoiseMask",
             (1360, 220),
-            (340, 200),
+            (340, 240),
             {"steps": 20, "scheduler": "karras", "denoise": 1.0},
             {
                 "field": ("field", "field"),
@@ -239,7 +242,7 @@ INPAINT = Workflow(
         ),
         "levels": Node(
             "RegionFields_PreviewField",
-            (1360, 490),
+            (1360, 520),
             (340, 420),
             {"contours": 0},
             {"field": ("mask", "mask")},
@@ -247,8 +250,8 @@ INPAINT = Workflow(
         ),
         "graded": Node(
             "DifferentialDiffusion",
-            (1360, 980),
-            (300, 90),
+            (1360, 1000),
+            (300, 110),
             {},
             {"model": ("checkpoint", "MODEL")},
         ),
@@ -259,7 +262,7 @@ INPAINT = Workflow(
         "sample": Node(
             "KSampler",
             (1780, 500),
-            (340, 290),
+            (340, 310),
             {
                 "seed": 7,
                 "steps": 20,
@@ -277,7 +280,7 @@ INPAINT = Workflow(
         ),
         "decode": Node(
             "VAEDecode",
-            (1780, 860),
+            (1780, 870),
             (240, 70),
             {},
             {"samples": ("sample", "LATENT"), "vae": ("checkpoint", "VAE")},
@@ -292,7 +295,7 @@ INPAINT = Workflow(
         ),
         "mixed": Node(
             "RegionFields_CompositeByField",
-            (2220, 420),
+            (2620, 80),
             (340, 150),
             {"space": "linear"},
             {
@@ -304,22 +307,24 @@ INPAINT = Workflow(
         ),
         "save": Node(
             "SaveImage",
-            (2220, 650),
+            (2620, 300),
             (400, 400),
             {"filename_prefix": "region_fields/inpaint"},
             {"images": ("mixed", "image")},
         ),
     },
     {
-        "Inputs": (20, 10, 360, 790),
+        "Inputs": (20, 10, 360, 830),
         "What may change": (400, 10, 500, 800),
-        "How much": (920, 10, 800, 1220),
-        "Sampling": (1760, 10, 420, 940),
-        "The result": (2200, 10, 440, 1060),
+        "How much": (920, 10, 800, 1260),
+        "Sampling": (1760, 10, 420, 950),
+        "The result": (2200, 10, 840, 750),
     },
     "heat",
     "Strength 1 on the vase, falling to 0 around it: a pixel of strength 0.5 is free for half of "
     "the steps. Needs a checkpoint; the thumbnail shows the field, not a sampled result.",
+    "keep steps, scheduler and denoise of Field to Denoise Mask the same as the KSampler's; write "
+    "what you want in Wanted, and let the change fade farther out with outer_radius.",
     samples=True,
 )
 

@@ -34,6 +34,8 @@ class Node:
 class Workflow:
     """A saved workflow. groups: title -> (x, y, width, height). result: the node to picture.
 
+    note: what it shows. tries: what to change first; both stand in a note above the graph. Nodes
+    keep 60 pixels apart from top to bottom, as Nodes 2.0 draws them taller than the canvas does.
     samples: it needs a checkpoint to run whole, so only what leads to `result` is run.
     """
 
@@ -42,11 +44,24 @@ class Workflow:
     groups: dict[str, tuple[int, int, int, int]]
     result: str
     note: str
+    tries: str
     samples: bool = False
 
 
+FIRST_RUN = (
+    "**First run:** copy the pictures in this pack's `example_workflows/inputs` folder to "
+    "ComfyUI's `input` folder, press **R**, then **Run**."
+)
+
+
+def note_of(workflow: Workflow) -> Node:
+    """What a newcomer should read first, above the graph."""
+    words = "\n\n".join((workflow.note, FIRST_RUN, f"**Then:** {workflow.tries}"))
+    return Node("MarkdownNote", (20, -240), (860, 200), {"text": words}, title="Read me")
+
+
 def load_sam2(at: tuple[int, int]) -> Node:
-    return Node("RegionFields_LoadSam2", at, (320, 110), models=MODELS)
+    return Node("RegionFields_LoadSam2", at, (320, 130), models=MODELS)
 
 
 def load_photo(file: str, at: tuple[int, int], title: str = "") -> Node:
@@ -84,8 +99,8 @@ SUBJECT = Workflow(
         ),
         "subject": Node(
             "RegionFields_SelectSubject",
-            (800, 640),
-            (320, 90),
+            (800, 610),
+            (320, 120),
             {},
             {"regions": ("everything", "regions")},
         ),
@@ -108,21 +123,21 @@ SUBJECT = Workflow(
         "both": Node(
             "RegionFields_CombineFields",
             (1620, 80),
-            (340, 190),
+            (340, 240),
             {"mode": "mean"},
             {"fields.field0": ("distance", "field"), "fields.field1": ("far", "field")},
         ),
         "kept": Node(
             "RegionFields_CombineFields",
-            (1620, 340),
-            (340, 190),
+            (1620, 380),
+            (340, 240),
             {"mode": "min"},
             {"fields.field0": ("distance", "field"), "fields.field1": ("both", "field")},
             title="None on the subject itself",
         ),
         "heat": Node(
             "RegionFields_PreviewField",
-            (1620, 610),
+            (1620, 680),
             (360, 440),
             {"contours": 7},
             {"field": ("kept", "field"), "image": ("photo", "IMAGE")},
@@ -149,12 +164,14 @@ SUBJECT = Workflow(
     {
         "Inputs": (20, 10, 360, 1220),
         "Regions, and the one to keep": (400, 10, 780, 740),
-        "How strongly, everywhere": (1200, 10, 800, 1100),
+        "How strongly, everywhere": (1200, 10, 800, 1130),
         "The result": (2020, 10, 400, 740),
     },
     "save",
     "Everything is segmented, the subject is picked, and the rest of the picture "
     "falls into dusk by a field made of distance from the subject and depth.",
+    "put your own photo in, with an official SAM 2 model and the usual thresholds (0.8 and 0.95); "
+    "pick another region with Select Regions in place of Select Subject.",
 )
 
 CLICK = Workflow(
@@ -204,6 +221,8 @@ CLICK = Workflow(
     },
     "save",
     "A few clicks, one mask with a soft edge, and the picture stays in colour only there.",
+    "click on something else in the editor; the mask follows. Right click takes away, dragging "
+    "draws a box.",
 )
 
 COVERAGE = Workflow(
@@ -215,20 +234,20 @@ COVERAGE = Workflow(
         "before": Node(
             "RegionFields_MeasureCoverage",
             (820, 80),
-            (340, 150),
+            (340, 190),
             {},
             {"regions": ("everything", "regions")},
             title="Coverage before",
         ),
         "before_text": Node(
-            "PreviewAny", (820, 290), (380, 130), {}, {"source": ("before", "text")}
+            "PreviewAny", (820, 330), (380, 150), {}, {"source": ("before", "text")}
         ),
         "after_text": Node(
-            "PreviewAny", (1260, 650), (380, 130), {}, {"source": ("after", "text")}
+            "PreviewAny", (1260, 690), (380, 150), {}, {"source": ("after", "text")}
         ),
         "gaps": Node(
             "RegionFields_PreviewRegions",
-            (820, 480),
+            (820, 540),
             (380, 480),
             {"only_uncovered": True},
             {"regions": ("everything", "regions"), "image": ("photo", "IMAGE")},
@@ -244,7 +263,7 @@ COVERAGE = Workflow(
         "after": Node(
             "RegionFields_MeasureCoverage",
             (1260, 440),
-            (340, 150),
+            (340, 190),
             {},
             {"regions": ("fill", "regions")},
             title="Coverage after",
@@ -267,13 +286,14 @@ COVERAGE = Workflow(
     },
     {
         "Inputs": (20, 10, 360, 590),
-        "Before": (400, 10, 820, 970),
-        "After": (1240, 10, 840, 790),
+        "Before": (400, 10, 820, 1030),
+        "After": (1240, 10, 840, 850),
         "The result": (2100, 10, 420, 520),
     },
     "save",
     "What automatic segmentation leaves out, measured and shown, and the same picture as a "
     "partition.",
+    "set Fill Coverage to edges or segment and compare where the borders run.",
 )
 
 WORKFLOWS = (SUBJECT, CLICK, COVERAGE)
