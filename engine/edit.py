@@ -178,7 +178,7 @@ def snap_edges(
     check_number("Snap Edges: radius", radius, 1, 1000)
     if not softness > 0:
         raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
-    colours = oklab_planes(image_beside(image, regions.size, regions.device, "Snap Edges"))
+    colours = oklab_planes(image_beside(image, regions.size, regions.device))
     packed = regions.packed.clone()
     tiles = list(_tiles(regions.size, max(_SNAP_TILE, 4 * radius)))
     for done, (rows, columns) in enumerate(tiles):

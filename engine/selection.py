@@ -195,7 +195,7 @@ def _depth(regions: Regions, question: Question) -> Tensor:
     """Mean depth over each region, larger = farther; inf where it has no valid value."""
     assert question.depth is not None
     check_choice("near_is", question.near_is, ("white", "black"))
-    plane = depth_beside(question.depth, regions.size, regions.device, "Select")
+    plane = depth_beside(question.depth, regions.size, regions.device)
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
     return (-mean if question.near_is == "white" else mean).nan_to_num(torch.inf)
 
@@ -209,7 +209,7 @@ def _colour(regions: Regions, question: Question) -> Tensor:
     """Distance in Oklab between each region's mean colour and the one asked for."""
     assert question.image is not None
     assert question.colour is not None
-    sized = image_beside(question.image, regions.size, regions.device, "Select")
+    sized = image_beside(question.image, regions.size, regions.device)
     sums = mask_sums(regions.packed, regions.boxes, oklab_planes(sized))
     mean = sums / regions.areas[:, None]
     wanted = srgb_to_oklab(torch.tensor(_as_colour(question.colour))).to(mean)
@@ -275,7 +275,7 @@ def _measured(regions: Regions, by: str, question: Question) -> list[float]:
 def _overlap(regions: Regions, question: Question) -> tuple[Tensor, Tensor]:
     """The mask asked about, bool (H, W), and how many of its pixels each region holds."""
     assert question.mask is not None
-    plane = mask_beside(question.mask, regions.size, regions.device, "Select")
+    plane = mask_beside(question.mask, regions.size, regions.device)
     return plane, intersection_areas(regions.packed, pack_bits(plane))
 
 
