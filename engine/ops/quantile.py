@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .double import as_double
+
 
 def quantile(values: Tensor, q: float) -> float:
     """The q-quantile of 1-D `values`, interpolated linearly between neighbours in sorted order.
@@ -32,9 +34,9 @@ def ranks(values: Tensor) -> Tensor:
     distinct, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
     if distinct.numel() == 1:
         return torch.zeros_like(values, dtype=torch.float32)
-    middle = counts.cumsum(0).to(torch.float64) - counts / 2
+    middle = as_double(counts.cumsum(0)) - as_double(counts) / 2
     middle = (middle - middle[0]) / (middle[-1] - middle[0])
-    place: Tensor = middle.to(torch.float32)
+    place: Tensor = middle.to(group.device, torch.float32)
     return place[group]
 
 
