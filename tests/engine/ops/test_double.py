@@ -26,7 +26,7 @@ class NoDouble(TorchDispatchMode):
 
 def test_every_float64_of_a_field_comes_from_one_place(monkeypatch):
     """With `as_double` made to leave float32, no field in a table's curve, rank or mask is."""
-    for module in ("ops.quantile", "measure_field", "sampling"):
+    for module in ("ops.curve", "ops.quantile", "sampling"):
         name = f"region_fields.engine.{module}.as_double"
         monkeypatch.setattr(name, lambda values: values.to(torch.float32))
     assert double.as_double(torch.ones(2)).dtype == torch.float64
