@@ -17,6 +17,7 @@ from .ops.fields import (
     as_mask,
     as_planes,
     check_choice,
+    check_finite,
     check_number,
     common_batch,
     frame,
@@ -253,7 +254,8 @@ def _membrane(
 
 
 def _guide(image: Tensor, size: tuple[int, int]) -> Tensor:
-    images = as_images(image, "Blend Region Strengths: image")
+    where = "Blend Region Strengths: image"
+    images = check_finite(as_images(image, where), where)
     common_batch("Blend Region Strengths", {"regions": 1, "image": images.shape[0]})
     if tuple(images.shape[1:3]) != size:
         raise InputError(

@@ -13,7 +13,15 @@ from .ops.chunks import at_once, new_planes
 from .ops.colour import srgb_to_oklab
 from .ops.curve import Curve, look_up
 from .ops.falloff import FALLOFFS, check_gamma, rise
-from .ops.fields import as_field, as_images, check_choice, check_number, common_batch, frame
+from .ops.fields import (
+    as_field,
+    as_images,
+    check_choice,
+    check_finite,
+    check_number,
+    common_batch,
+    frame,
+)
 from .ops.guided import guided_filter
 from .ops.resize import resize_field
 
@@ -60,7 +68,7 @@ def curve_field(
     if points is not None and table is not None:
         raise InputError("Field Curve: got points and a table. Give one of them.")
     curve = None if points is None else Curve(points, interpolation)
-    samples = None if table is None else _samples(table).to(strengths.device)
+    samples = None if table is None else _samples(table)
     out = new_planes(strengths.shape, strengths.device)
     flat = out.view(-1)
     for start, part in _pieces(strengths):
@@ -100,7 +108,8 @@ def snap_field(
     check_choice("Snap Field: units", units, UNITS)
     check_number("Snap Field: edge_contrast", edge_contrast, 1e-6)
     check_number("Snap Field: amount", amount, 0, 1)
-    strengths, images = as_field(field, "Snap Field: field"), as_images(image, "Snap Field: image")
+    strengths, where = as_field(field, "Snap Field: field"), "Snap Field: image"
+    images = check_finite(as_images(image, where), where)
     counts = {"field": strengths.shape[0], "image": images.shape[0]}
     count = common_batch("Snap Field", counts)
     strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
@@ -165,7 +174,7 @@ def _preset(t: Tensor, preset: str, out: Tensor) -> Tensor:
 
 
 def _samples(table: Tensor | Sequence[float]) -> Tensor:
-    samples = torch.as_tensor(table, dtype=torch.float64).flatten()
+    samples = torch.as_tensor(table).cpu().to(torch.float64).flatten()
     if samples.numel() < 2 or not bool(samples.isfinite().all()):
         raise InputError("Field Curve: wanted a table of at least 2 finite numbers.")
     return samples

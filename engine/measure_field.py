@@ -13,6 +13,7 @@ from .ops.checks import InputError
 from .ops.distance import distance_to
 from .ops.falloff import STEEPEST
 from .ops.fields import as_field, as_planes, check_choice, check_number, common_batch, frame
+from .ops.precision import as_double
 from .ops.resize import resize_area, resize_nearest
 from .regions import Regions
 
@@ -107,10 +108,10 @@ def measure_field(
     cuts = _thresholds(thresholds, steps)
     present = strengths > 0 if covered is None else as_planes(covered, f"{where}: covered").bool()
     return FieldMeasures(
-        coverage=float(present.double().mean()),
+        coverage=float(as_double(present).mean()),
         low=low,
         high=high,
-        mean=float(strengths.double().mean()),
+        mean=float(as_double(strengths).mean()),
         mean_step=_mean(torch.cat([across.flatten(), down.flatten()])),
         max_step=largest,
         slope_excess=None if falloff is None else _excess(largest, high - low, feather, falloff),
@@ -183,8 +184,8 @@ def _monotonicity(strengths: Tensor, distance: Tensor) -> float:
         )
     falling = total = 0.0
     for dim in (1, 2):
-        change = strengths.diff(dim=dim).double()
-        farther = away.diff(dim=dim)
+        change = as_double(strengths.diff(dim=dim))
+        farther = away.diff(dim=dim).to(change.device)
         falling += float((change.abs() * ((change * farther) < 0)).sum())
         total += float(change.abs().sum())
     return falling / total if total else 1.0
@@ -211,11 +212,11 @@ def _thresholds(thresholds: Sequence[float] | None, steps: int) -> Tensor:
 def _flicker(strengths: Tensor) -> float | None:
     if strengths.shape[0] == 1:
         return None
-    return float(strengths.double().std(0, correction=0).mean())
+    return float(as_double(strengths).std(0, correction=0).mean())
 
 
 def _mean(values: Tensor) -> float:
-    return float(values.double().mean()) if values.numel() else 0.0
+    return float(as_double(values).mean()) if values.numel() else 0.0
 
 
 def _max(values: Tensor) -> float:

@@ -13,6 +13,7 @@ from .ops.depth import fit_to, nearness
 from .ops.fields import (
     as_field,
     as_images,
+    check_finite,
     check_number,
     common_batch,
     frame,
@@ -91,7 +92,8 @@ def normals_from_depth(nearness: Tensor, *, relief: float) -> Tensor:
 
 
 def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
-    vectors = as_images(normals, "Relight by Field: normals")[..., :3].to(torch.float32)
+    where = "Relight by Field: normals"
+    vectors = check_finite(as_images(normals, where)[..., :3].to(torch.float32), where)
     if bool((vectors >= 0).all()):
         vectors = vectors * 2 - 1
     if (vectors.shape[1], vectors.shape[2]) != size:

@@ -11,6 +11,7 @@ from .ops.checks import InputError
 from .ops.distance import distance_to
 from .ops.falloff import falloff
 from .ops.fields import as_field, check_number, common_batch
+from .ops.precision import as_double
 from .ops.resize import resize_area, resize_field
 
 
@@ -47,10 +48,10 @@ def schedule_thresholds(
     if levels.numel() < 2:
         raise InputError("Field to Denoise Mask: wanted at least 2 sigmas, one step.")
     last = torch.clamp(levels[-1:], min=sigma_min)
-    start, end = timestep(levels[:1]).double(), timestep(last).double()
+    start, end = as_double(timestep(levels[:1])), as_double(timestep(last))
     if float(start - end) == 0:
         raise InputError("Field to Denoise Mask: the sigmas begin and end at the same timestep.")
-    times = torch.cat([timestep(level[None]).double().flatten() for level in levels[:-1]])
+    times = torch.cat([as_double(timestep(level[None])).flatten() for level in levels[:-1]])
     return (times - end) / (start - end)
 
 
@@ -68,16 +69,17 @@ def denoise_mask(field: Tensor, thresholds: Tensor, *, floor: float = 0.0) -> Te
     rise.
     """
     strengths = as_field(field, "Field to Denoise Mask: field")
-    cuts = torch.as_tensor(thresholds, dtype=torch.float64, device=strengths.device).flip(0)
+    wanted = as_double(strengths)
+    cuts = as_double(torch.as_tensor(thresholds)).to(wanted.device).flip(0)
     count = cuts.numel()
     if count == 0 or bool((cuts.diff() < 0).any()):
         raise InputError("Field to Denoise Mask: wanted thresholds that never rise, at least one.")
-    one = torch.ones(1, dtype=torch.float64, device=cuts.device)
+    one = torch.ones_like(cuts[:1])
     check_number("Field to Denoise Mask: floor", floor, high=0)
     least = floor if float(cuts[0]) <= 0 else 0.0
     knots = torch.cat([least * one, cuts.clamp(0, 1), one])
     # From a half step on, f N + 1/2 counts knots; below it the first half step is half as wide.
-    place = strengths.double() * count + 0.5
+    place = wanted * count + 0.5
     place = torch.where(place < 1, 2 * place - 1, place).clamp(0, count + 1)
     place = torch.where(place > count, 2 * place - count, place).clamp(max=count + 1)
     left = place.floor().clamp(max=count).long()
@@ -85,6 +87,7 @@ def denoise_mask(field: Tensor, thresholds: Tensor, *, floor: float = 0.0) -> Te
     # float32 must not round a value that reaches its threshold below it.
     reached = knots[left].to(torch.float32)
     mask = torch.maximum(mask, torch.where(left > 0, _not_below(reached, knots[left]), reached))
+    mask = mask.to(strengths.device)
     return torch.where(strengths <= 0, least, torch.where(strengths >= 1, 1.0, mask))
 
 
@@ -145,4 +148,4 @@ def split_field(
 
 def _not_below(rounded: Tensor, exact: Tensor) -> Tensor:
     up = torch.nextafter(rounded, torch.ones_like(rounded))
-    return torch.where(rounded.double() < exact, up, rounded)
+    return torch.where(as_double(rounded) < exact, up, rounded)

@@ -10,7 +10,14 @@ from torch import Tensor
 from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, luminance, srgb_to_linear, srgb_to_oklab
 from .ops.falloff import falloff as shape_ramp
-from .ops.fields import as_images, as_planes, check_choice, check_number, common_batch
+from .ops.fields import (
+    as_images,
+    as_planes,
+    check_choice,
+    check_finite,
+    check_number,
+    common_batch,
+)
 from .ops.outline import distance_to_superellipse
 from .ops.ramp import ramp, window
 
@@ -146,7 +153,8 @@ def field_from_image_range(
     """
     check_choice("Field from Image Range: channel", channel, CHANNELS)
     fields = []
-    for picture in as_images(image, "Field from Image Range: image"):
+    where = "Field from Image Range: image"
+    for picture in check_finite(as_images(image, where), where):
         colour = picture[..., :3].to(torch.float32)
         if channel == "luminance":
             value = linear_to_srgb(luminance(srgb_to_linear(colour)))

@@ -21,6 +21,8 @@ from .inputs import (
     depth_input,
     falloff_inputs,
     field_output,
+    fields_in_order,
+    fields_input,
     near_is_input,
     number,
     pixels,
@@ -388,12 +390,6 @@ def anchor_from(anchor: Any, points: str, size: tuple[int, int] | None) -> list[
 class CombineFields(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        template = io.Autogrow.TemplatePrefix(
-            io.Mask.Input("field", tooltip="A strength field or any mask."),
-            prefix="field",
-            min=2,
-            max=16,
-        )
         return io.Schema(
             node_id="RegionFields_CombineFields",
             display_name="Combine Fields",
@@ -401,8 +397,8 @@ class CombineFields(io.ComfyNode):
             description="Several strength fields into one.",
             search_aliases=["multiply masks", "mask math", "add masks", "intersect", "blend masks"],
             inputs=[
-                io.Autogrow.Input(
-                    "fields", template=template, tooltip="Two fields or more; masks will do."
+                fields_input(
+                    "Two fields or more; masks will do.", "A strength field or any mask.", 2, 16
                 ),
                 io.Combo.Input(
                     "mode",
@@ -432,9 +428,8 @@ class CombineFields(io.ComfyNode):
     def execute(
         cls, fields: dict[str, Tensor], mode: str, amount: float, softness: float, invert: bool
     ) -> io.NodeOutput:
-        named_fields = sorted(fields.items(), key=lambda item: int(item[0].removeprefix("field")))
         combined = combine_fields(
-            [for_work(field) for _, field in named_fields],
+            [for_work(field) for field in fields_in_order(fields)],
             mode=mode,
             amount=amount,
             softness=softness,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..engine.ops.falloff import FALLOFFS
 
@@ -74,6 +75,19 @@ def field_input(id: str = "field", tooltip: str = "A strength field or any mask.
 
 def field_output() -> io.Mask.Output:
     return io.Mask.Output(display_name="field", tooltip=FIELD_TOOLTIP)
+
+
+def fields_input(tooltip: str, each: str, least: int, most: int) -> io.Autogrow.Input:
+    """A list of fields that grows as they are connected; `fields_in_order` reads it."""
+    template = io.Autogrow.TemplatePrefix(
+        io.Mask.Input("field", tooltip=each), prefix="field", min=least, max=most
+    )
+    return io.Autogrow.Input("fields", template=template, tooltip=tooltip)
+
+
+def fields_in_order(fields: dict[str, Tensor]) -> list[Tensor]:
+    """What came through `fields_input`: field0, field1, ..., field10 by their numbers."""
+    return [fields[name] for name in sorted(fields, key=lambda name: int(name[len("field") :]))]
 
 
 def depth_input(tooltip: str, optional: bool = False) -> io.MultiType.Input:

@@ -17,7 +17,7 @@ from ..engine.sampling import (
     schedule_thresholds,
     split_field,
 )
-from .inputs import choice, field_input, pixels, switch, unit, whole
+from .inputs import choice, field_input, fields_in_order, fields_input, pixels, switch, unit, whole
 from .types import for_user, for_work, named
 
 _FLOOR = -1e-4
@@ -149,12 +149,6 @@ class ResizeFieldToLatent(io.ComfyNode):
 class RegionalWeights(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        template = io.Autogrow.TemplatePrefix(
-            io.Mask.Input("field", tooltip="Where one conditioning is to act."),
-            prefix="field",
-            min=1,
-            max=15,
-        )
         return io.Schema(
             node_id="RegionFields_RegionalWeights",
             display_name="Weights for Regional Conditioning",
@@ -165,7 +159,7 @@ class RegionalWeights(io.ComfyNode):
             ),
             search_aliases=["regional prompt", "conditioning mask", "normalise masks", "partition"],
             inputs=[
-                io.Autogrow.Input("fields", template=template, tooltip="One for each prompt."),
+                fields_input("One for each prompt.", "Where one conditioning is to act.", 1, 15),
                 switch("background", "Add a last weight that takes what is left.", default=True),
             ],
             outputs=[
@@ -180,8 +174,8 @@ class RegionalWeights(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, fields: dict[str, Tensor], background: bool) -> io.NodeOutput:
-        ordered = sorted(fields.items(), key=lambda item: int(item[0].removeprefix("field")))
-        weights = regional_weights([for_work(field) for _, field in ordered], background=background)
+        ordered = [for_work(field) for field in fields_in_order(fields)]
+        weights = regional_weights(ordered, background=background)
         return io.NodeOutput([for_user(weight) for weight in weights])
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
-from .precision import where_float64
+from .precision import as_double
 
 INTERPOLATIONS = ("monotone_cubic", "linear")
 
@@ -42,7 +42,7 @@ class Curve:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The curve at every x, computed in float64; returns x's dtype and shape."""
-        at = where_float64(x).to(torch.float64)
+        at = as_double(x)
         if len(self._x) == 1:
             return torch.full_like(x, float(self._y[0]))
         xs, ys, slopes = (
@@ -57,16 +57,16 @@ class Curve:
         else:
             inside = _hermite(t, ys[left], ys[right], dx * slopes[left], dx * slopes[right])
         inside = torch.where(at <= xs[0], ys[0], inside)
-        return torch.where(at >= xs[-1], ys[-1], inside).to(x.dtype).to(x.device)
+        return torch.where(at >= xs[-1], ys[-1], inside).to(x)
 
 
 def look_up(x: Tensor, table: Tensor) -> Tensor:
     """Value at x in [0, 1] of a table of n >= 2 evenly spaced samples, linear between them."""
-    place = where_float64(x).to(torch.float64).clamp(0, 1) * (table.numel() - 1)
+    place = as_double(x).clamp(0, 1) * (table.numel() - 1)
     left = place.floor().clamp_(max=table.numel() - 2)
     share, index = place - left, left.long()
-    samples = table.to(place.device).to(torch.float64)
-    return torch.lerp(samples[index], samples[index + 1], share).to(x.dtype).to(x.device)
+    samples = as_double(table).to(place.device)
+    return torch.lerp(samples[index], samples[index + 1], share).to(x)
 
 
 def _hermite(t: Tensor, y0: Tensor, y1: Tensor, rise0: Tensor, rise1: Tensor) -> Tensor:

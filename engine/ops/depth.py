@@ -9,7 +9,15 @@ from torch import Tensor
 
 from .checks import InputError
 from .distance import nearest_source
-from .fields import as_planes, check_aspect, check_choice, check_number, common_batch, frame
+from .fields import (
+    as_planes,
+    check_aspect,
+    check_choice,
+    check_finite,
+    check_number,
+    common_batch,
+    frame,
+)
 from .geodesic import oklab_planes
 from .guided import upsample_along
 from .quantile import quantile, ranks
@@ -97,6 +105,7 @@ def fit_to(
     if images is None or height > size[0] or width > size[1]:
         return resize_field(planes, size)
     count = common_batch(where, {"depth": planes.shape[0], "image": images.shape[0]})
+    check_finite(images, f"{where}: image")
     guides = [oklab_planes(picture) for picture in images]
     return torch.stack(
         [upsample_along(frame(planes, i), guides[min(i, len(guides) - 1)]) for i in range(count)]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
-from .precision import where_float64
+from .precision import as_double
 
 _ELEMENTS_AT_ONCE = 2 << 20
 _IN_CACHE = 1 << 15
@@ -52,7 +52,7 @@ def nearest_source(sources: Tensor) -> tuple[Tensor, Tensor]:
     planes = sources.reshape(-1, height, width)
     solve = _nearest_by_division if sources.is_cuda else _nearest_by_scipy
     squared, index = solve(planes)
-    distance = where_float64(squared).to(torch.float64).sqrt().to(torch.float32).to(squared.device)
+    distance = as_double(squared).sqrt().to(torch.float32).to(squared.device)
     none = ~planes.flatten(1).any(1)
     distance[none] = torch.inf
     index[:, none] = -1

@@ -56,6 +56,13 @@ def as_images(image: Tensor, name: str = "image") -> Tensor:
     return image
 
 
+def check_finite(values: Tensor, name: str) -> Tensor:
+    """`values`, if all are finite numbers; else InputError."""
+    if not all(math.isfinite(end) for end in values.aminmax()):
+        raise InputError(f"{name}: has values that are not finite numbers.")
+    return values
+
+
 def picture_of_size(image: Tensor, size: tuple[int, int]) -> Tensor:
     """The one image of a batch, (H, W, C). Raises InputError unless it is one of `size` (H, W)."""
     images = as_images(image)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .colour import oklab_to_srgb
-from .precision import where_float64
+from .precision import as_double, where_float64
 
 _GOLDEN_TURN = math.pi * (3 - math.sqrt(5))
 _FIRST_HUE = 5.97
@@ -43,7 +43,7 @@ def heat_colours(values: Tensor) -> Tensor:
     From near black over violet, red and orange to pale yellow. Oklab lightness rises evenly with
     the value, so equal steps look equal, and the picture keeps its meaning without colour.
     """
-    strength = where_float64(values).to(torch.float64).clamp(0, 1)
+    strength = as_double(values).clamp(0, 1)
     stops = torch.tensor(_RAMP, dtype=torch.float64, device=strength.device)
     light = stops[:, 0].contiguous()
     wanted = light[0] + strength * (light[-1] - light[0])

@@ -20,3 +20,8 @@ def widest_float(device: torch.device) -> torch.dtype:
 def where_float64(tensor: Tensor) -> Tensor:
     """`tensor` itself, or on the CPU if its device has no float64."""
     return tensor if has_float64(tensor.device) else tensor.cpu()
+
+
+def as_double(values: Tensor) -> Tensor:
+    """`values` as float64 on their device, or on the CPU if that has no float64."""
+    return where_float64(values).to(torch.float64)

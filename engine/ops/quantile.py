@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .precision import where_float64
+from .precision import as_double
 
 
 def quantile(values: Tensor, q: float) -> float:
@@ -34,10 +34,9 @@ def ranks(values: Tensor) -> Tensor:
     distinct, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
     if distinct.numel() == 1:
         return torch.zeros_like(values, dtype=torch.float32)
-    counts = where_float64(counts)
-    middle = counts.cumsum(0).to(torch.float64) - counts / 2
+    middle = as_double(counts.cumsum(0)) - as_double(counts) / 2
     middle = (middle - middle[0]) / (middle[-1] - middle[0])
-    place: Tensor = middle.to(torch.float32).to(group.device)
+    place: Tensor = middle.to(group.device, torch.float32)
     return place[group]
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .precision import where_float64
+from .precision import as_double
 
 
 def resize_field(planes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -29,7 +29,7 @@ def resize_area(planes: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(planes.shape[-2:]) == tuple(size):
         return planes
-    double = where_float64(planes).to(torch.float64)
+    double = as_double(planes)
     rows = _overlap(planes.shape[-2], size[0], double.device)
     columns = _overlap(planes.shape[-1], size[1], double.device)
     resized = (rows @ (double @ columns.T)).to(planes.dtype).to(planes.device)

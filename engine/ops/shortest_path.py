@@ -20,7 +20,7 @@ from .blur import blur
 from .checks import InputError
 from .depth import fit_to
 from .distance import signed_distance
-from .fields import as_images, as_planes, common_batch, frame
+from .fields import as_images, as_planes, check_finite, common_batch, frame
 from .geodesic import oklab_planes
 
 _DIAGONAL = math.sqrt(2) / 2
@@ -142,6 +142,8 @@ def way_cost(
     """
     where = "Field from Distance"
     images = None if image is None else as_images(image, f"{where}: image")
+    if images is not None:
+        check_finite(images, f"{where}: image")
     planes = None if depth is None else as_planes(depth, f"{where}: depth")
     counts = {"anchor": mask.shape[0]}
     counts |= {} if images is None else {"image": images.shape[0]}

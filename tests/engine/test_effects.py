@@ -249,3 +249,9 @@ def test_depth_is_ranged_frame_by_frame_so_that_a_batch_equals_single_runs(near_
         alone = {"field": field[i], "depth": depth[i], "near_is": near_is}
         torch.testing.assert_close(blurred[i], blur_by_field(image[i], **alone))
         torch.testing.assert_close(lit[i], relight_by_field(image[i], **alone))
+
+
+def test_normals_that_are_no_numbers_are_named():
+    image, field = torch.rand(1, 4, 5, 3), torch.ones(1, 4, 5)
+    with pytest.raises(InputError, match="normals: has values that are not finite"):
+        relight_by_field(image, field, normals=torch.full((1, 4, 5, 3), torch.nan))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from region_fields.engine import (
+    InputError,
     blend_strengths,
     combine_fields,
     composite,
@@ -210,3 +211,11 @@ def test_a_field_round_a_point_in_space_turns_with_the_scene(small):
     plain = field(small["depth"], (80, 100))
     flipped = field(small["depth"].flip(2), (239 - 80, 100))
     torch.testing.assert_close(flipped, plain.flip(2), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("make", [along_edges, luminance, hue, snapped], ids=lambda m: m.__name__)
+def test_a_picture_with_values_that_are_no_numbers_is_named(make, small):
+    image = small["image"].clone()
+    image[0, 3, 4, 1] = torch.nan
+    with pytest.raises(InputError, match="image: has values that are not finite"):
+        make(small | {"image": image})

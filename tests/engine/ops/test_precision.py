@@ -23,6 +23,7 @@ from region_fields.engine.ops.palette import distinct_colours, heat_colours
 from region_fields.engine.ops.quantile import ranks
 from region_fields.engine.ops.resize import resize_area, resize_field, resize_nearest
 from region_fields.engine.preview import draw_field, draw_regions
+from region_fields.engine.sampling import denoise_mask
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -133,6 +134,10 @@ RUNS = {
     "picture of regions": (
         lambda i: draw_regions(i, Regions.from_masks(SPOTS), ids=True),
         [IMAGE],
+    ),
+    "denoise mask": (
+        lambda p: denoise_mask(p, torch.tensor([1.0, 0.6, 0.2])),
+        [PLANE[None]],
     ),
     "areas": (lambda s: Regions.from_masks(s).areas, [SPOTS[None]]),
 }
