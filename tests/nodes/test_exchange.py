@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from comfy_server import Call, Host, HostError, Wire, regions_wire
+from region_fields.engine import files
 
 pytestmark = pytest.mark.host
 
@@ -211,8 +212,10 @@ def test_each_image_of_a_batch_is_saved_under_its_own_name(host: Host):
     ]
 
 
-@pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "nothing"])
+@pytest.mark.parametrize("path", ["../secret.png", "{folder}/secret.png", "nothing"])
 def test_only_the_output_and_the_input_folder_are_read(host: Host, path: str):
+    path = path.format(folder=host.folder)
+    files.write_labels(host.folder / "secret.png", MASKS[0].to(torch.int64))
     with pytest.raises(HostError, match="Load Regions: there are no regions at"):
         host.call("RegionFields_LoadRegions", path=path)
 
