@@ -10,8 +10,15 @@ from region_fields.tools.train_nano import data, flat, still_life
 from region_fields.tools.train_nano.canvas import BACKGROUND, PART, containment
 from region_fields.tools.train_nano.data import augment, node_masks, wanted_nodes
 from region_fields.tools.train_nano.evaluate import iou, suppress
-from region_fields.tools.train_nano.export import export, exported_steps
+from region_fields.tools.train_nano.export import (
+    RAISED_ODDS,
+    STEEPER,
+    export,
+    exported_steps,
+    suited,
+)
 from region_fields.tools.train_nano.losses import match, pair_losses
+from region_fields.tools.train_nano.model import Trainee, set_resolution
 from region_fields.tools.train_nano.prompts import boxes, clicks
 from region_fields.tools.train_nano.scenes import scene
 from region_fields.tools.train_nano.train import PRESETS, Trainer, save
@@ -188,3 +195,36 @@ def test_an_export_is_a_checkpoint_the_pack_loads(trainer, tmp_path):
     path = tmp_path / "nano.safetensors"
     assert export(trainer.state(), path) <= 10_000_000
     assert load_sam2(path).architecture.name == "nano"
+
+
+@torch.no_grad()
+def test_an_export_has_its_scores_raised_and_its_masks_steeper(trainer):
+    plain = trainer.model.network
+    changed = Trainee().network
+    changed.load_state_dict(suited(plain.state_dict()))
+    side = 64
+    generator = torch.Generator().manual_seed(1)
+    features = [
+        torch.randn((1, width, side // cell, side // cell), generator=generator)
+        for width, cell in ((16, 4), (32, 8), (128, 16))
+    ]
+    mask = torch.randn((1, 1, side // 4, side // 4), generator=generator)
+
+    def ask(network, prompt):
+        set_resolution(network, side)
+        sparse, dense = network.sam_prompt_encoder(
+            (torch.tensor([[[9.0, 7.0]]]), torch.ones(1, 1, dtype=torch.int32)), None, prompt
+        )
+        return network.sam_mask_decoder(
+            features[2], network.sam_prompt_encoder.get_dense_pe(), sparse, dense, True, False,
+            features[:2],
+        )[:2]  # fmt: skip
+
+    logits, quality = ask(plain, mask)
+    steeper, raised = ask(changed, mask * STEEPER)
+    torch.testing.assert_close(steeper, logits * STEEPER, rtol=1e-3, atol=1e-3)
+    odds = quality / (1 - quality) * RAISED_ODDS
+    torch.testing.assert_close(raised, odds / (1 + odds), rtol=1e-3, atol=1e-3)
+    back = suited(changed.state_dict(), back=True)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(back[name], value)

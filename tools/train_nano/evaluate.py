@@ -32,8 +32,8 @@ TARGETS = {
 }
 LARGE = 0.01  # of the picture
 AUTOMATIC = {  # points per side: thresholds of predicted IoU and stability, the loosest last
-    16: ((0.8, 0.95), (0.5, 0.85)),
-    32: ((0.8, 0.95), (0.65, 0.9), (0.5, 0.85)),
+    16: ((0.8, 0.95), (0.7, 0.9)),
+    32: ((0.88, 0.97), (0.8, 0.95), (0.7, 0.9)),
 }
 TARGETS |= {
     f"automatic 32 x 32, thresholds {quality} and {stability}: recall at IoU 0.5": 0.75

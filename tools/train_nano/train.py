@@ -20,7 +20,7 @@ from torch import Tensor
 
 from . import prompts as ask
 from .data import Sample, draw_batch
-from .export import exported_steps
+from .export import exported_steps, suited
 from .losses import prompt_loss
 from .model import Trainee, set_resolution
 
@@ -206,7 +206,7 @@ class Trainer:
     @torch.no_grad()
     def begin_with(self, path: Path) -> None:
         """Take the network's weights from an export; heads and optimisers start afresh."""
-        self.model.network.load_state_dict(load_file(path))
+        self.model.network.load_state_dict(suited(load_file(path), back=True))
         self.earlier = exported_steps(path)
         for name, value in self.model.state_dict().items():
             self.average[name].copy_(value)
