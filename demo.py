@@ -19,13 +19,7 @@ from .engine.cover import fill_coverage, measure_coverage
 from .engine.preview import colour_labels, contact_sheet, draw_field, draw_regions, topmost
 
 INPUTS = Path(__file__).parent / "example_workflows" / "inputs"
-# Looser than the defaults, which are meant for the official models' well-calibrated scores.
-SETTINGS = Everything(
-    points_per_side=24,
-    pred_iou_thresh=0.5,
-    stability_score_thresh=0.6,
-    min_mask_region_area=600,
-)
+SETTINGS = Everything(min_mask_region_area=600)
 SUBJECT_BOX = (370, 135, 226, 345)
 """x, y, width, height: what a person would drag around the vase."""
 _FOUND_IOU = 0.7

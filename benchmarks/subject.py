@@ -25,7 +25,7 @@ from region_fields.engine.selection import subject
 from torch import Tensor
 
 INPUTS = Path(__file__).resolve().parent.parent / "example_workflows" / "inputs"
-SETTINGS = Everything(pred_iou_thresh=0.5, stability_score_thresh=0.6, points_per_side=16)
+SETTINGS = Everything(points_per_side=16)
 
 
 def scene() -> tuple[Tensor, list[str], str]:

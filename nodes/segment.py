@@ -52,13 +52,12 @@ class SegmentEverything(io.ComfyNode):
                 ),
                 _share(
                     "pred_iou_thresh",
-                    "Keep masks the network itself rates above this. The embedded model rates "
-                    "low: about 0.5 for it.",
+                    "Keep masks the network itself rates above this. Lower it to find more.",
                 ),
                 _share(
                     "stability_score_thresh",
-                    "Keep masks that hardly change when their threshold does. For the embedded "
-                    "model about 0.6.",
+                    "Keep masks that hardly change when their threshold does. Lower it to find "
+                    "more.",
                 ),
                 _share("box_nms_thresh", "Of masks whose boxes overlap by more, keep the best."),
                 _whole(

@@ -14,7 +14,7 @@ from region_fields.cli_options import KNOBS
 from region_fields.engine import Everything, Prompt, Regions, files
 
 VERBS = ("segment", "select", "cover", "field", "apply", "demo")
-QUICK = ["--points-per-side", "6", "--pred-iou-thresh", "0.3", "--stability-score-thresh", "0.3"]
+QUICK = ["--points-per-side", "6", "--pred-iou-thresh", "0.6", "--stability-score-thresh", "0.7"]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_every_setting_of_everything_is_an_option(capsys):
 
 def test_segment_writes_what_the_engine_finds(picture, nano, tmp_path):
     _run("segment", picture, "--out", tmp_path / "out", *QUICK)
-    settings = Everything(points_per_side=6, pred_iou_thresh=0.3, stability_score_thresh=0.3)
+    settings = Everything(points_per_side=6, pred_iou_thresh=0.6, stability_score_thresh=0.7)
     wanted = engine.segment_everything(nano, files.read_image(picture), settings)
     assert len(wanted) > 0
     found = files.load_regions(tmp_path / "out")

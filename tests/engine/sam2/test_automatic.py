@@ -17,7 +17,7 @@ from skimage import measure
 from torch import Tensor
 from torch.nn import functional as F
 
-EASY = {"pred_iou_thresh": 0.4, "stability_score_thresh": 0.5}
+EASY = {"pred_iou_thresh": 0.73, "stability_score_thresh": 0.8}
 
 
 def shrink(image: Tensor, height: int, width: int) -> Tensor:
@@ -92,9 +92,9 @@ def assert_alike(one: Regions, other: Regions) -> None:
         {"use_m2m": True},
         {"multimask_output": False},
         {"multimask_output": False, "use_m2m": True},
-        {"pred_iou_thresh": 0.6},
+        {"pred_iou_thresh": 0.86},
         {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0},
-        {"stability_score_thresh": 0.7},
+        {"stability_score_thresh": 0.9},
         {"stability_score_offset": 0.3},
         {"mask_threshold": 1.0},
         {"box_nms_thresh": 0.4},

@@ -27,7 +27,7 @@ WAITS = {
     "aten.repeat_interleave.Tensor",
     "aten.lift_fresh.default",
 }
-EASY = {"pred_iou_thresh": 0.4, "stability_score_thresh": 0.5}
+EASY = {"pred_iou_thresh": 0.73, "stability_score_thresh": 0.8}
 ALONE = Crew(1)
 
 
