@@ -23,7 +23,7 @@ import comfy_server  # noqa: E402
 from field_specs import FIELD_WORKFLOWS  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
-from specs import BOX, CLICKS, WORKFLOWS, Workflow, note_of  # noqa: E402
+from specs import BALL, BOX, CLICKS, WORKFLOWS, Workflow, note_of  # noqa: E402
 from without_model import leading_to  # noqa: E402
 
 THUMBNAIL = (640, 427)
@@ -83,7 +83,7 @@ def drawn(points: list[dict[str, int]], box: dict[str, int] | None) -> str:
     )
 
 
-PROMPTS = {"@clicks": drawn(CLICKS, None), "@box": drawn([], BOX)}
+PROMPTS = {"@clicks": drawn(CLICKS, None), "@box": drawn(BALL, BOX)}
 
 
 def spec_of(workflow: Workflow) -> dict[str, Any]:

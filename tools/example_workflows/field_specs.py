@@ -16,7 +16,7 @@ CHECKPOINTS = [
 
 
 def _boxed(at: tuple[int, int]) -> Node:
-    """The vase by a box, which any model gets right."""
+    """The vase by a box, and the ball in front of it excluded by a click."""
     return Node(
         "RegionFields_SegmentPrompts",
         at,
@@ -231,18 +231,18 @@ INPAINT = Workflow(
         "mask": Node(
             "RegionFields_FieldToDenoiseMask",
             (1360, 220),
-            (340, 240),
-            {"steps": 20, "scheduler": "karras", "denoise": 1.0},
+            (340, 290),
+            {"steps": 20, "scheduler": "karras", "denoise": 1.0, "sampler": "dpmpp_2m"},
             {
                 "field": ("field", "field"),
                 "model": ("checkpoint", "MODEL"),
                 "latent": ("encode", "LATENT"),
             },
-            title="Same steps, scheduler, denoise as KSampler",
+            title="Same steps, scheduler, sampler as KSampler",
         ),
         "levels": Node(
             "RegionFields_PreviewField",
-            (1360, 520),
+            (1360, 580),
             (340, 420),
             {"contours": 0},
             {"field": ("mask", "mask")},
@@ -250,7 +250,7 @@ INPAINT = Workflow(
         ),
         "graded": Node(
             "DifferentialDiffusion",
-            (1360, 1000),
+            (1360, 1060),
             (300, 110),
             {},
             {"model": ("checkpoint", "MODEL")},
@@ -323,7 +323,7 @@ INPAINT = Workflow(
     "heat",
     "Strength 1 on the vase, falling to 0 around it: a pixel of strength 0.5 is free for half of "
     "the steps. Needs a checkpoint; the thumbnail shows the field, not a sampled result.",
-    "keep steps, scheduler and denoise of Field to Denoise Mask the same as the KSampler's; write "
+    "keep steps, scheduler, sampler and denoise of Field to Denoise Mask as the KSampler's; write "
     "what you want in Wanted, and let the change fade farther out with outer_radius.",
     samples=True,
 )

@@ -74,8 +74,6 @@ def _everything(at: tuple[int, int]) -> Node:
         at,
         (340, 440),
         {
-            "pred_iou_thresh": 0.5,
-            "stability_score_thresh": 0.6,
             "min_mask_region_area": 400,
         },
         {"image": ("photo", "IMAGE"), "model": ("model", "model")},
@@ -298,4 +296,5 @@ COVERAGE = Workflow(
 
 WORKFLOWS = (SUBJECT, CLICK, COVERAGE)
 CLICKS = [{"x": 483, "y": y, "label": 1} for y in (330, 200, 440)]
+BALL = [{"x": 587, "y": 495, "label": 0}]
 BOX = {"x": 370, "y": 135, "width": 226, "height": 345}
