@@ -19,11 +19,10 @@ from torch import Tensor
 
 from . import cli_options as options
 from . import engine
-from .demo import ids_map
 from .demo import run as run_demo
 from .engine import InputError, Regions, files
 from .engine.ops.fields import picture_of_size
-from .engine.preview import draw_field, draw_regions
+from .engine.preview import draw_field, draw_regions, ids_map
 from .engine.sam2.everything import Everything
 from .engine.sam2.prompt_forms import GROUPINGS, ask
 from .engine.sam2.prompts import point_segmenter
@@ -101,18 +100,9 @@ def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: st
     facts = {
         "image": name,
         "model": model if model == "nano" else Path(model).name,
-        "coverage": coverage_facts(regions),
+        "coverage": engine.measure_coverage(regions).facts(),
     }
     files.save_regions(folder, regions, facts, draw_regions(image, regions))
-
-
-def coverage_facts(regions: Regions) -> dict[str, Any]:
-    coverage = engine.measure_coverage(regions)
-    return {
-        "regions": len(regions),
-        "covered": round(float(coverage.covered), 6),
-        "overlapped": round(float(coverage.overlapped), 6),
-    }
 
 
 def select(given: argparse.Namespace) -> None:
@@ -169,7 +159,8 @@ def cover(given: argparse.Namespace) -> None:
         progress=Bar("filling"),
     )
     files.write_labels(given.out, ids_map(filled) + 1)
-    print(json.dumps({"before": coverage_facts(regions), "after": coverage_facts(filled)}))
+    before, after = (engine.measure_coverage(some).facts() for some in (regions, filled))
+    print(json.dumps({"before": before, "after": after}))
 
 
 def _check_cover(given: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from . import engine
 from .engine import Everything, InputError, Prompt, Regions, files
 from .engine.cover import fill_coverage, measure_coverage
-from .engine.preview import colour_labels, contact_sheet, draw_field, draw_regions, topmost
+from .engine.preview import colour_labels, contact_sheet, draw_field, draw_regions, ids_map
 
 INPUTS = Path(__file__).parent / "example_workflows" / "inputs"
 SETTINGS = Everything(min_mask_region_area=600)
@@ -97,12 +97,6 @@ def dusk_field(depth: Tensor, mask: Tensor) -> Tensor:
     away = engine.field_from_distance(mask, outer_radius=45, units="percent", invert=True)
     behind = engine.field_from_depth(depth, far=0.35, near_feather=0, far_feather=0.5, invert=True)
     return engine.combine_fields([away, behind], mode="screen")[0]
-
-
-def ids_map(regions: Regions) -> Tensor:
-    """The id of the smallest region at each pixel, int64 (H, W); -1 for none."""
-    ids = torch.cat([regions.ids.new_tensor([-1]), regions.ids])
-    return ids[topmost(regions) + 1]
 
 
 def _pictures(

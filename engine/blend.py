@@ -10,12 +10,12 @@ from torch import Tensor
 
 from .ops.checks import InputError, Progress
 from .ops.colour import srgb_to_oklab
-from .ops.depth import check_shape
 from .ops.distance import distance_to, signed_distance
 from .ops.fields import (
     as_images,
     as_mask,
     as_planes,
+    check_aspect,
     check_choice,
     check_finite,
     check_number,
@@ -126,7 +126,7 @@ def strengths_by_depth(
     check_choice("Strengths by depth: near_is", near_is, ("white", "black"))
     check_choice("Strengths by depth: spacing", spacing, ("rank", "depth"))
     planes = as_planes(depth, "Strengths by depth: depth").to(torch.float32)
-    check_shape("Strengths by depth", (planes.shape[1], planes.shape[2]), regions.size)
+    check_aspect("Strengths by depth: a depth", (planes.shape[1], planes.shape[2]), regions.size)
     plane = resize_nearest(planes[:1], regions.size)[0]
     if near_is == "white":
         plane = -plane

@@ -92,14 +92,7 @@ def _next_path(prefix: str, frame: Regions) -> Path:
 
 
 def _save_folder(path: Path, frame: Regions, picture: Tensor | None) -> None:
-    coverage = measure_coverage(frame)
-    facts = {
-        "coverage": {
-            "regions": len(frame),
-            "covered": round(coverage.covered, 6),
-            "overlapped": round(coverage.overlapped, 6),
-        }
-    }
+    facts = {"coverage": measure_coverage(frame).facts()}
     base = torch.zeros(*frame.size, 3) if picture is None else picture
     files.save_regions(path, frame, facts, draw_regions(base, frame))
 

@@ -40,6 +40,14 @@ class Coverage:
         """Share of the pixels that two or more regions hold, 0..1."""
         return float((self.counts > 1).sum()) / self.counts.numel()
 
+    def facts(self) -> dict[str, float]:
+        """How many regions, and the shares covered and overlapped to six places, as for JSON."""
+        return {
+            "regions": self.regions,
+            "covered": round(self.covered, 6),
+            "overlapped": round(self.overlapped, 6),
+        }
+
     @property
     def most(self) -> int:
         """How many regions hold the pixel that most of them hold."""

@@ -101,7 +101,7 @@ def fit_to(
     height, width = planes.shape[1:]
     if (height, width) == size:
         return planes
-    check_shape(where, (height, width), size)
+    check_aspect(f"{where}: a depth", (height, width), size)
     if images is None or height > size[0] or width > size[1]:
         return resize_field(planes, size)
     count = common_batch(where, {"depth": planes.shape[0], "image": images.shape[0]})
@@ -110,11 +110,6 @@ def fit_to(
     return torch.stack(
         [upsample_along(frame(planes, i), guides[min(i, len(guides) - 1)]) for i in range(count)]
     )
-
-
-def check_shape(where: str, depth: tuple[int, int], picture: tuple[int, int]) -> None:
-    """`check_aspect` of a depth (h, w) and its picture (H, W)."""
-    check_aspect(f"{where}: a depth", depth, picture)
 
 
 def _each(batch: Tensor) -> list[slice]:

@@ -77,6 +77,12 @@ def topmost(regions: Regions) -> Tensor:
     return top
 
 
+def ids_map(regions: Regions) -> Tensor:
+    """The id of the last region in canonical order at each pixel; int64 (H, W), -1 for none."""
+    ids = torch.cat([regions.ids.new_tensor([-1]), regions.ids])
+    return ids[topmost(regions) + 1]
+
+
 def colour_labels(labels: Tensor) -> Tensor:
     """A picture of a label map: float32 (H, W, 3).
 

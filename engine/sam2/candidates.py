@@ -12,8 +12,6 @@ from ..ops.crew import Crew, Pause
 from .everything import Everything
 from .point_decoder import Attended, PointDecoder, indices
 
-_PIECE_BYTES = 32 << 20
-_FEWEST = 3  # Products of fewer points' tokens are slow whatever the width.
 _LOGIT_LIMIT = 32.0
 _ADVICE = (
     "Not one point could be decoded; close what else uses this device, use a smaller model, or "
@@ -58,15 +56,10 @@ def decode_candidates(
 
 
 def _points_at_once(decoder: PointDecoder, settings: Everything) -> tuple[int, int]:
-    """How many points make a piece, and how many pieces fit the budget.
-
-    On a CPU a few points, as more gain nothing; elsewhere as many as the budget allows.
-    """
-    budget, each = settings.memory_budget // 2, decoder.bytes_per_prompt
-    length = max(1, budget // each)
-    if decoder.device.type == "cpu":
-        length = min(length, max(_FEWEST, _PIECE_BYTES // each))
-    return length, budget // (length * each)
+    """How many points make a piece, and how many pieces fit the budget."""
+    budget = settings.memory_budget // 2
+    length = decoder.prompts_at_once(budget)
+    return length, budget // (length * decoder.bytes_per_prompt)
 
 
 def _decode_piece(

@@ -16,9 +16,7 @@ from .point_decoder import Attended, PointDecoder
 Pick: TypeAlias = Callable[[PointDecoder, Attended], tuple[Tensor, Tensor]]
 """From P decoded prompts to K masks of each: logits (P, K, S/4, S/4) and predicted IoUs (P, K)."""
 
-_CPU_CACHE_BYTES = 32 << 20
-_FEWEST_ON_CPU = 3  # Fewer make small products; measured at 128 and 256 channels.
-_DEVICE_BYTES = 512 << 20
+_BYTES_AT_ONCE = 512 << 20
 _ADVICE = (
     "Not one prompt could be decoded; close what else uses this device or use a smaller model."
 )
@@ -67,14 +65,9 @@ def decode(
         dense = None if grid is None else decoder.embed_masks(grid[part])
         return choose(decoder, decoder.attend(sparse[part], dense))
 
-    pieces = list(in_chunks(len(sparse), _prompts_at_once(decoder), work, _ADVICE))
+    at_once = decoder.prompts_at_once(_BYTES_AT_ONCE)
+    pieces = list(in_chunks(len(sparse), at_once, work, _ADVICE))
     return torch.cat([p[1][0] for p in pieces]), torch.cat([p[1][1] for p in pieces])
-
-
-def _prompts_at_once(decoder: PointDecoder) -> int:
-    if decoder.device.type == "cpu":
-        return max(_FEWEST_ON_CPU, _CPU_CACHE_BYTES // decoder.bytes_per_prompt)
-    return _DEVICE_BYTES // decoder.bytes_per_prompt
 
 
 def _tokens(model: Sam2, points: tuple[Tensor, Tensor] | None, count: int) -> Tensor:

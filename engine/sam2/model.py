@@ -145,7 +145,7 @@ class Sam2:
         with (
             self.autocast(),
             _before_each_product(network.image_encoder, between),
-            _ByQueries(between),
+            _ByQueries(between) if between and self.device.type == "cpu" else nullcontext(),
         ):
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
@@ -182,13 +182,13 @@ def _before_each_product(
 
 
 class _ByQueries(TorchFunctionMode):
-    """Attention of very many queries, on a CPU, by some of them at a time, with calls between.
+    """Attention of very many queries by some of them at a time, with calls between.
 
-    A global attention of the large encoder takes more than a second there. Each query's result is
-    its own, so nothing changes.
+    A global attention of the large encoder takes more than a second on a CPU. Each query's result
+    is its own, so nothing changes.
     """
 
-    def __init__(self, call: Callable[[float], None] | None) -> None:
+    def __init__(self, call: Callable[[float], None]) -> None:
         super().__init__()
         self._call = call
 
@@ -198,7 +198,7 @@ class _ByQueries(TorchFunctionMode):
             return func(*args, **kwargs)
         query, key, value = args
         long = query.shape[-2] * key.shape[-2] * math.prod(query.shape[:-2]) > _LONG_ATTENTION
-        if self._call is None or query.device.type != "cpu" or not long:
+        if not long:
             return func(query, key, value)
         out = []
         for some in query.split(_QUERIES_AT_ONCE, dim=-2):

@@ -25,6 +25,9 @@ from .image_views import Own, Plain, View
 from .model import Embedding, Sam2
 from .upscaler import Upscaler
 
+_CPU_BYTES = 32 << 20
+_FEWEST_ON_CPU = 3  # Measured at 128 and 256 channels.
+
 
 @dataclass(frozen=True, eq=False)
 class Attended:
@@ -103,6 +106,16 @@ class PointDecoder:
         """Working memory that decoding one prompt takes at its peak, roughly."""
         tokens, channels = self._plain.image.shape
         return 7 * tokens * channels * self._dtype.itemsize
+
+    def prompts_at_once(self, budget: int) -> int:
+        """How many prompts to decode together within `budget` bytes, at least one.
+
+        On a CPU a few, as more leave the cache, and fewer make small products.
+        """
+        length = budget // self.bytes_per_prompt
+        if self.device.type == "cpu":
+            length = min(length, max(_FEWEST_ON_CPU, _CPU_BYTES // self.bytes_per_prompt))
+        return max(1, length)
 
     def embed_points(self, points: Tensor) -> Tensor:
         """Tokens float32 (P, 2, C) of one positive point each: (P, 2) in network pixels, x, y."""

@@ -133,6 +133,24 @@ class Editor:
         self.page.wait_for_function(FIRST_GRAPH)
         self.page.wait_for_timeout(500)
 
+    def open_in_subgraph(self, saved: dict[str, Any]) -> None:
+        """Open a workflow and turn its node of type NODE into a subgraph."""
+        self.open(saved)
+        self.node("window.app.canvas.selectItems([node])")
+        run = "id => window.app.extensionManager.command.execute(id)"
+        self.page.evaluate(run, "Comfy.Graph.ConvertToSubgraph")
+
+    def enter(self, outer: str) -> None:
+        """Open the subgraph of `outer`, JavaScript for a node of `graph`, at its node of NODE."""
+        self.page.evaluate(
+            "() => { const { canvas, graph } = window.app;"
+            f" const outer = {outer};"
+            " canvas.openSubgraph(outer.subgraph, outer);"
+            f" const node = canvas.graph.nodes.find(n => n.type === '{NODE}');"
+            " canvas.ds.scale = 1; canvas.ds.offset = [200 - node.pos[0], 100 - node.pos[1]];"
+            " canvas.setDirty(true, true) }"
+        )
+
     def node(self, what: str) -> Any:
         """A JavaScript expression of `node`."""
         return self.page.evaluate(

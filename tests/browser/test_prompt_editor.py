@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from comfy_server import Host
 from PIL import Image
-from prompt_editor import NODE, Drawing, Editor, draw, overlap, workflow
+from prompt_editor import Drawing, Editor, draw, overlap, workflow
 
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
@@ -452,18 +452,8 @@ def test_every_tool_can_be_reached_on_a_narrow_node(
 def test_inside_a_subgraph_the_picture_shows_and_a_click_runs(
     editor: Editor, drawing: Drawing
 ) -> None:
-    editor.open(workflow(drawing.name))
-    editor.node("window.app.canvas.selectItems([node])")
-    run = "id => window.app.extensionManager.command.execute(id)"
-    editor.page.evaluate(run, "Comfy.Graph.ConvertToSubgraph")
-    editor.page.evaluate(
-        "() => { const { canvas, graph } = window.app;"
-        " const outer = graph.nodes.find(n => n.subgraph);"
-        " canvas.openSubgraph(outer.subgraph, outer);"
-        f" const node = canvas.graph.nodes.find(n => n.type === '{NODE}');"
-        " canvas.ds.scale = 1; canvas.ds.offset = [200 - node.pos[0], 100 - node.pos[1]];"
-        " canvas.setDirty(true, true) }"
-    )
+    editor.open_in_subgraph(workflow(drawing.name))
+    editor.enter("graph.nodes.find(n => n.subgraph)")
     editor.page.locator(".rf-hint").wait_for(state="hidden")
     editor.page.wait_for_timeout(500)
     editor.click(editor.see("disc"))
@@ -474,10 +464,7 @@ def test_inside_a_subgraph_the_picture_shows_and_a_click_runs(
 def test_of_several_instances_of_a_subgraph_the_one_that_was_opened_runs(
     editor: Editor, drawing: Drawing
 ) -> None:
-    editor.open(workflow(drawing.name))
-    editor.node("window.app.canvas.selectItems([node])")
-    run = "id => window.app.extensionManager.command.execute(id)"
-    editor.page.evaluate(run, "Comfy.Graph.ConvertToSubgraph")
+    editor.open_in_subgraph(workflow(drawing.name))
     saved = editor.front.saved()
     kind = saved["definitions"]["subgraphs"][0]["id"]
     (first,) = (node for node in saved["nodes"] if node["type"] == kind)
@@ -489,13 +476,7 @@ def test_of_several_instances_of_a_subgraph_the_one_that_was_opened_runs(
     saved["nodes"].append(second)
     saved["links"] += links
     editor.front.open(saved)
-    editor.page.evaluate(
-        "() => { const { canvas, graph } = window.app; const outer = graph.getNodeById(50);"
-        " canvas.openSubgraph(outer.subgraph, outer);"
-        f" const node = canvas.graph.nodes.find(n => n.type === '{NODE}');"
-        " canvas.ds.scale = 1; canvas.ds.offset = [200 - node.pos[0], 100 - node.pos[1]];"
-        " canvas.setDirty(true, true) }"
-    )
+    editor.enter("graph.getNodeById(50)")
     editor.page.wait_for_timeout(1000)
     with editor.page.expect_request(lambda r: r.url.endswith("/prompt")) as sent:
         editor.click(editor.see("disc"))

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from region_fields.engine import Everything, InputError, Regions, segment_everything
 from region_fields.engine.ops.crew import Crew
-from region_fields.engine.sam2 import automatic, candidates
+from region_fields.engine.sam2 import automatic, candidates, point_decoder
 from region_fields.engine.sam2 import model as model_file
 from region_fields.engine.sam2.model import Sam2
 from scipy.optimize import linear_sum_assignment
@@ -227,7 +227,7 @@ def test_the_memory_budget_sets_how_much_is_done_at_once(everything, monkeypatch
         return chunks(self, count, length, *args, **kwargs)
 
     monkeypatch.setattr(Crew, "in_chunks", spy)
-    monkeypatch.setattr(candidates, "_PIECE_BYTES", 1 << 40)
+    monkeypatch.setattr(point_decoder, "_CPU_BYTES", 1 << 40)
     monkeypatch.setattr(automatic, "_PIXELS_AT_ONCE", 1 << 40)
     everything(memory_budget=32 << 20)
     everything(memory_budget=64 << 20)
@@ -246,7 +246,7 @@ def threads() -> Iterator[Callable[[int], None]]:
 @pytest.fixture
 def small_pieces(nano, monkeypatch) -> None:
     """Pieces of so few points and masks that several threads have work."""
-    monkeypatch.setattr(candidates, "_PIECE_BYTES", 6 << 20)
+    monkeypatch.setattr(point_decoder, "_CPU_BYTES", 6 << 20)
     monkeypatch.setattr(automatic, "_PIXELS_AT_ONCE", 4 * 180 * 260)
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from region_fields.engine.sam2 import decode as module
-from region_fields.engine.sam2 import image_views
+from region_fields.engine.sam2 import image_views, point_decoder
 from region_fields.engine.sam2.decode import (
     all_four,
     best_candidate,
@@ -110,7 +109,7 @@ def test_pieces_give_what_one_pass_gives(random_sam2, embedding, given, monkeypa
     side = random_sam2.image_size // 4
     masks = torch.randn(6, side, side)
     at_once = decode(random_sam2, embedding, *given, masks)
-    monkeypatch.setattr(module, "_CPU_CACHE_BYTES", 1)
+    monkeypatch.setattr(point_decoder, "_CPU_BYTES", 1)
     one_by_one = decode(random_sam2, embedding, *given, masks)
     for a, b in zip(at_once, one_by_one, strict=True):
         torch.testing.assert_close(a, b, **CLOSE)

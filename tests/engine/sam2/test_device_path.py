@@ -13,7 +13,7 @@ import torch
 from region_fields.engine import Everything, segment_everything
 from region_fields.engine.ops import bits, tidy, upsample
 from region_fields.engine.ops.crew import Crew
-from region_fields.engine.sam2 import automatic, candidates
+from region_fields.engine.sam2 import automatic, candidates, point_decoder
 from region_fields.engine.sam2.point_decoder import PointDecoder
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -160,7 +160,7 @@ def test_the_loop_over_points_waits_once_for_each_decision(
     tokens = decoder.embed_points(points)
     parts = pieces(monkeypatch)
     monkeypatch.setattr(decoder, "embed_points", lambda points: tokens)
-    monkeypatch.setattr(candidates, "_PIECE_BYTES", decoder.bytes_per_prompt * 9)
+    monkeypatch.setattr(point_decoder, "_CPU_BYTES", decoder.bytes_per_prompt * 9)
     with watch, torch.no_grad():
         candidates.decode_candidates(decoder, points, settings, lambda done: None, ALONE)
     assert len(parts) == -(-len(points) // 9)
