@@ -14,7 +14,15 @@ from ..engine.blend import BLENDS, strengths_by_depth, strengths_by_rank
 from ..engine.ops.fields import as_images, as_planes
 from .field import depth_from
 from .inputs import choice, depth_input, field_output, near_is_input, number, pixels, text, unit
-from .types import Progress, for_user, named, of_frame, regions_from, regions_input
+from .types import (
+    Progress,
+    check_one_size,
+    for_user,
+    named,
+    of_frame,
+    regions_from,
+    regions_input,
+)
 
 RANKS = {
     "by area": "area",
@@ -101,6 +109,7 @@ class BlendRegionStrengths(io.ComfyNode):
         image: Tensor | None = None,
     ) -> io.NodeOutput:
         frames = regions_from(regions)
+        check_one_size(frame.size for frame in frames)
         planes, drawn = None, "white"
         if depth is not None:
             found, _, drawn = depth_from(depth, near_is)

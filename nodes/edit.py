@@ -29,6 +29,7 @@ from .inputs import choice, field_output, lines, number, pixels, text, whole
 from .types import (
     Progress,
     RegionsType,
+    check_one_size,
     for_user,
     named,
     of_frame,
@@ -219,7 +220,9 @@ class FeatherRegions(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, regions: Any, inside: float, outside: float) -> io.NodeOutput:
-        fields = [feather(frame, inside, outside) for frame in regions_from(regions)]
+        frames = regions_from(regions)
+        check_one_size(frame.size for frame in frames)
+        fields = [feather(frame, inside, outside) for frame in frames]
         return io.NodeOutput(for_user(torch.cat(fields)))
 
 

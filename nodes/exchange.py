@@ -32,6 +32,7 @@ from ..engine.segs import from_segs, to_segs
 from .inputs import choice, number, switch, text, whole
 from .types import (
     RegionsType,
+    check_one_size,
     for_user,
     named,
     of_frame,
@@ -174,6 +175,7 @@ class PasteCrops(io.ComfyNode):
         masks: list[Tensor] | None = None,
     ) -> io.NodeOutput:
         pictures = [picture for batch in image for picture in as_images(batch)]
+        check_one_size(picture.shape for picture in pictures)
         places = [box for entry in bboxes for box in _placed(entry)]
         if len(places) != len(crops) or (masks and len(masks) != len(crops)):
             raise InputError(
@@ -281,7 +283,9 @@ class RegionsToLabelMap(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, regions: Any, overlaps: str) -> io.NodeOutput:
-        maps = [to_label_map(frame, overlaps) for frame in regions_from(regions)]
+        frames = regions_from(regions)
+        check_one_size(frame.size for frame in frames)
+        maps = [to_label_map(frame, overlaps) for frame in frames]
         colours = torch.stack([to_colour_map(one) for one in maps])
         grey = stacked([to_grey_16(one) for one in maps])
         return io.NodeOutput(grey, for_user(colours), stacked(maps))

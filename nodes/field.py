@@ -29,7 +29,15 @@ from .inputs import (
     unit,
 )
 from .points import POINTS_FORM, read_points
-from .types import DistanceType, RegionsType, for_user, for_work, named, of_frame
+from .types import (
+    DistanceType,
+    RegionsType,
+    check_one_size,
+    for_user,
+    for_work,
+    named,
+    of_frame,
+)
 
 SKIES = {"as the farthest": None, "0": 0.0, "1": 1.0}
 PATHS = ("straight", "round image edges", "round depth edges", "round both")
@@ -381,6 +389,7 @@ def anchor_from(anchor: Any, points: str, size: tuple[int, int] | None) -> list[
     if isinstance(anchor, Tensor):
         return [for_work(anchor)]
     if not isinstance(anchor, dict) and anchor and isinstance(anchor[0], Regions):
+        check_one_size(frame.size for frame in anchor)
         return list(anchor)
     if size is None:
         raise InputError("a box needs to know how large the picture is. Connect image.")

@@ -11,7 +11,7 @@ from ..engine.compare import compare_masks
 from ..engine.measure_field import measure_field
 from ..engine.ops.falloff import FALLOFFS
 from .inputs import choice, field_input, number, whole
-from .types import DistanceType, named, regions_from, regions_input, stacked_unions
+from .types import DistanceType, check_one_size, named, regions_from, regions_input, stacked_unions
 
 
 class MeasureField(io.ComfyNode):
@@ -54,6 +54,7 @@ class MeasureField(io.ComfyNode):
         cls, field: Tensor, regions: Any = None, distance: Tensor | None = None, **settings: Any
     ) -> io.NodeOutput:
         frames = None if regions is None else regions_from(regions)
+        check_one_size(frame.size for frame in frames or [])
         found = measure_field(field, regions=frames, distance=distance, **settings)
         return io.NodeOutput(found.as_text(), found.as_json(), ui=ui.PreviewText(found.as_text()))
 

@@ -12,7 +12,15 @@ from ..engine.ops.fields import as_field, as_images, common_batch
 from ..engine.preview import draw_field, draw_regions, strengths_at
 from .inputs import text
 from .points import POINTS_FORM, read_points
-from .types import Progress, for_user, frame_of, named, regions_from, regions_input
+from .types import (
+    Progress,
+    check_one_size,
+    for_user,
+    frame_of,
+    named,
+    regions_from,
+    regions_input,
+)
 
 
 class PreviewRegions(io.ComfyNode):
@@ -63,6 +71,7 @@ class PreviewRegions(io.ComfyNode):
         size = None if image is None else (int(image.shape[1]), int(image.shape[2]))
         frames = regions_from(regions, size)
         pictures = [torch.zeros(*frame.size, 3) for frame in frames] if image is None else image
+        check_one_size(picture.shape[:2] for picture in pictures)
         count = common_batch("images and regions", {"images": len(pictures), "sets": len(frames)})
         progress = Progress(count)
         drawn = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import comfy.model_management
@@ -89,11 +89,16 @@ def for_work(value: Tensor) -> Tensor:
     return value.to(comfy.model_management.get_torch_device())
 
 
+def check_one_size(sizes: Iterable[Sequence[int]]) -> None:
+    """Raise InputError unless all `sizes` (H, W) are the same, as those of a batch must be."""
+    count = len({tuple(size) for size in sizes})
+    if count > 1:
+        raise InputError(f"the images have {count} sizes, but a batch has one. Take one at a time.")
+
+
 def stacked(planes: Sequence[Tensor]) -> Tensor:
     """One plane (H, W) for each image, as a MASK batch float32 (B, H, W)."""
-    sizes = {tuple(plane.shape) for plane in planes}
-    if len(sizes) > 1:
-        raise InputError(f"the images have {len(sizes)} sizes, but a mask batch has one.")
+    check_one_size(plane.shape for plane in planes)
     return for_user(torch.stack(list(planes)).to(torch.float32))
 
 
@@ -107,12 +112,11 @@ def masks_of(frames: Sequence[Regions], size: tuple[int, int]) -> Tensor:
 
     float32 (N, H, W), filled some masks at a time; one empty mask of `size` where N is 0.
     """
-    sizes = {frame.size for frame in frames} or {size}
-    if len(sizes) > 1:
-        raise InputError(f"the images have {len(sizes)} sizes, but a mask batch has one.")
+    check_one_size(frame.size for frame in frames)
+    size = frames[0].size if frames else size
     count = sum(len(frame) for frame in frames)
     device = comfy.model_management.intermediate_device()
-    masks = torch.zeros((max(count, 1), *sizes.pop()), device=device)
+    masks = torch.zeros((max(count, 1), *size), device=device)
     place = 0
     for frame in frames:
         for start, part in frame.chunks():
