@@ -16,7 +16,7 @@ from torch import Tensor
 from .ops.beside import depth_beside, image_beside, mask_beside
 from .ops.bits import pack_bits
 from .ops.checks import InputError
-from .ops.colour import srgb_to_oklab
+from .ops.colour import read_hex, srgb_to_oklab
 from .ops.fields import check_choice
 from .ops.geodesic import oklab_planes
 from .ops.runs import (
@@ -295,17 +295,8 @@ def _pixel(question: Question) -> tuple[int, int]:
     return math.floor(x + 0.5), math.floor(y + 0.5)
 
 
-def _as_colour(colour: str | Sequence[float]) -> list[float]:
-    try:
-        if isinstance(colour, str):
-            digits = colour.strip().removeprefix("#")
-            values = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-            right = len(digits) == 6
-        else:
-            values = [float(value) for value in colour]
-            right = len(values) == 3 and all(0 <= value <= 1 for value in values)
-    except ValueError:
-        right = False
-    if not right:
+def _as_colour(colour: str | Sequence[float]) -> Sequence[float]:
+    values = read_hex(colour) if isinstance(colour, str) else [float(value) for value in colour]
+    if values is None or len(values) != 3 or not all(0 <= value <= 1 for value in values):
         raise InputError(f'Select: wanted a colour "#rrggbb" or three values 0..1, got {colour!r}.')
     return values

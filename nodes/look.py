@@ -14,6 +14,7 @@ from ..engine import InputError
 from ..engine.blur import blur_by_field
 from ..engine.grade import grade_by_field, haze_by_field
 from ..engine.ops.blur import BLURS
+from ..engine.ops.colour import read_hex
 from ..engine.ops.fields import as_field, as_planes, common_batch
 from ..engine.relight import relight_by_field
 from .field import depth_from
@@ -31,14 +32,10 @@ def _changed() -> list[io.Output]:
 
 def read_colour(code: str) -> tuple[float, float, float]:
     """ "#rrggbb" as sRGB in [0, 1]."""
-    digits = code.strip().removeprefix("#")
-    try:
-        if len(digits) != 6:
-            raise ValueError(code)
-        red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
-    except ValueError as error:
-        raise InputError(f'color: wanted "#rrggbb", got {code!r}.') from error
-    return red, green, blue
+    colour = read_hex(code)
+    if colour is None:
+        raise InputError(f'color: wanted "#rrggbb", got {code!r}.')
+    return colour
 
 
 class GradeByField(io.ComfyNode):

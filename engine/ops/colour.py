@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,15 @@ _LMS_TO_LAB = (
 )
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Shares of linear red, green and blue in luminance (Rec. 709)."""
+
+
+def read_hex(code: str) -> tuple[float, float, float] | None:
+    """ "#rrggbb", with or without the #, as sRGB in [0, 1]; None for other texts."""
+    digits = code.strip().removeprefix("#")
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        return None
+    red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return red, green, blue
 
 
 def srgb_to_linear(srgb: Tensor) -> Tensor:

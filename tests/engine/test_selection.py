@@ -274,7 +274,7 @@ def test_what_cannot_be_answered_is_refused(arguments, message):
         select(corners(), **arguments)
 
 
-@pytest.mark.parametrize("colour", ["#12", "red", "#gggggg", (1, 2), (0, 0, 300)])
+@pytest.mark.parametrize("colour", ["#12", "red", "#gggggg", "#+1+1+1", (1, 2), (0, 0, 300)])
 def test_what_is_no_colour_is_refused(colour):
     with pytest.raises(InputError, match="wanted a colour"):
         select(corners(), "closest_colour", image=torch.zeros(5, 6, 3), colour=colour)
