@@ -105,7 +105,7 @@ def measure_field(
     low, high = (float(value) for value in strengths.aminmax())
     largest = max(_max(across), _max(down))
     latent = _latent(strengths, latent_scale)
-    cuts = _thresholds(thresholds, steps)
+    cuts = _thresholds(thresholds, steps).to(latent.device)
     present = strengths > 0 if covered is None else as_planes(covered, f"{where}: covered").bool()
     return FieldMeasures(
         coverage=float(as_double(present).mean()),
@@ -158,7 +158,9 @@ def _band(strengths: Tensor, labels: Tensor, feather: float) -> float:
 
 def _labels(regions: Regions | Sequence[Regions] | Tensor) -> Tensor:
     """Pixels with the same set of regions get the same number, int64 (B, H, W)."""
-    if isinstance(regions, Tensor) and regions.dtype not in (torch.bool, torch.float32):
+    if isinstance(regions, Tensor) and not (
+        regions.dtype == torch.bool or regions.is_floating_point()
+    ):
         return as_planes(regions, "Measure Field: regions").long()
     if isinstance(regions, Tensor):
         regions = Regions.from_masks(regions)

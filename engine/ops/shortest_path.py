@@ -46,10 +46,10 @@ def geodesic_distance(sources: Tensor, cost: Tensor) -> Tensor:
     count = common_batch("Geodesic distance", {"sources": len(sources), "costs": len(cost)})
     if sources.is_cuda:
         return _by_sweeps(sources.expand(count, -1, -1), cost)
-    out = torch.empty((count, *sources.shape[1:]))
+    out = torch.empty((count, *sources.shape[1:]), device=sources.device)
     for i in range(count):
-        found = _by_front(frame(sources, i).numpy(), frame(cost, i).cpu().numpy())
-        out[i] = torch.from_numpy(found)
+        found = _by_front(frame(sources, i).cpu().numpy(), frame(cost, i).cpu().numpy())
+        out[i] = torch.from_numpy(found.astype(np.float32))
     return out
 
 

@@ -99,6 +99,15 @@ def test_text_and_json_tell_the_same():
     assert "monotonicity" not in measures.as_text()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_masks_of_any_float_are_masks(dtype):
+    soft = halves() * 0.8
+    banded = (halves() > 0).float()
+    expected = measure_field(banded, regions=soft > 0.5, feather=8).border_band
+    assert expected > 100
+    assert measure_field(banded, regions=soft.to(dtype), feather=8).border_band == expected
+
+
 def test_measuring_does_not_modify_the_field():
     field = ramp()
     before = field.clone()

@@ -11,7 +11,9 @@ from unittest import mock
 import pytest
 import torch
 from region_fields.engine import Regions
+from region_fields.engine.field import distance_from
 from region_fields.engine.label_map import from_grey_16, to_grey_16
+from region_fields.engine.measure_field import measure_field
 from region_fields.engine.ops import precision
 from region_fields.engine.ops.colour import oklab_to_srgb, srgb_to_oklab
 from region_fields.engine.ops.components import label_components
@@ -137,6 +139,14 @@ RUNS = {
     ),
     "denoise mask": (
         lambda p: denoise_mask(p, torch.tensor([1.0, 0.6, 0.2])),
+        [PLANE[None]],
+    ),
+    "distance round edges": (
+        lambda s, i: distance_from(s, image=i),
+        [SPOTS[None], IMAGE[None]],
+    ),
+    "levels of a field": (
+        lambda p: torch.tensor(measure_field(p, distance=p).schedule_levels),
         [PLANE[None]],
     ),
     "areas": (lambda s: Regions.from_masks(s).areas, [SPOTS[None]]),
