@@ -44,6 +44,8 @@ def filter_regions(
     """
     check_choice("Filter Regions: area_unit", area_unit, AREA_UNITS)
     check_choice("Filter Regions: border", border, BORDER_RULES)
+    for name, limit in {"max_area": max_area, "max_elongation": max_elongation}.items():
+        check_number(f"Filter Regions: {name}", 0 if limit == math.inf else limit)
     for name, limit in {
         "min_area": min_area,
         "min_score": min_score,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,10 @@ def as_points(anchor: Any) -> list[tuple[float, float]] | None:
     for row in rows:
         if not isinstance(row, list | tuple) or len(row) != 2:
             raise InputError(f"Field from Distance: wanted points [x, y], got {row!r}.")
-    return [(float(x), float(y)) for x, y in rows]
+    points = [(float(x), float(y)) for x, y in rows]
+    if not all(math.isfinite(value) for point in points for value in point):
+        raise InputError(f"Field from Distance: wanted points of finite numbers, got {rows!r}.")
+    return points
 
 
 def distance_to_points(points: list[tuple[float, float]], size: tuple[int, int]) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
+from .fields import check_number
 
 
 def ramp(values: Tensor, zero: float, one: float) -> Tensor:
@@ -27,10 +28,12 @@ def window(
     A feather of 0 is a hard edge, and the value at the edge still counts as inside. Returns
     float32, not clamped. Raises InputError when low > high or a feather is negative.
     """
+    for name, value in {"low": low, "high": high}.items():
+        check_number(f"Range: {name}", value)
     if low > high:
         raise InputError(f"Range: it begins at {low:g}, after its end at {high:g}.")
-    if low_feather < 0 or high_feather < 0:
-        raise InputError(f"Feather: wanted 0 or more, got {min(low_feather, high_feather):g}.")
+    for value in (low_feather, high_feather):
+        check_number("Feather", value, 0)
     rising = _edge(values - low, low_feather)
     falling = _edge(high - values, high_feather)
     return torch.minimum(rising, falling)

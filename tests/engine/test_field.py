@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -247,6 +248,7 @@ def test_inputs_of_a_distance_field_are_not_modified():
         ([1, 2], {}, "with size"),
         ([1, 2], {"size": (4, 4), "side": "inside"}, "inside"),
         ([[1, 2, 3]], {"size": (4, 4)}, "points"),
+        ([[1, float("nan")]], {"size": (4, 4)}, "points of finite numbers"),
         ({"x": 1}, {"size": (4, 4)}, "width"),
         ({"x": 9, "y": 9, "width": 2, "height": 2}, {"size": (4, 4)}, "no pixel"),
     ],
@@ -487,6 +489,9 @@ def test_an_eight_bit_depth_over_a_narrow_range_is_seen_to_band():
         ({"normalise_over": "range", "value_range": (0, 1), "normalise": "log"}, "value_range"),
         ({"near": 0.6, "far": 0.5}, "begins at 0.6"),
         ({"far_feather": -1}, "Feather"),
+        ({"far_feather": math.nan}, "Feather"),
+        ({"near": math.nan}, "Range: low"),
+        ({"focus": math.inf}, "Range: low"),
         ({"sky": torch.zeros(3, 2, 2)}, "3 x sky"),
         ({"sky_strength": 2}, "sky_strength"),
         ({"holes": "fill"}, "nearest"),

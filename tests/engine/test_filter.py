@@ -110,6 +110,8 @@ def test_no_regions_stay_no_regions():
         ({"area_unit": "acres"}, "area_unit"),
         ({"border": "maybe"}, "border"),
         ({"min_area": math.nan}, "min_area"),
+        ({"max_area": math.nan}, "max_area"),
+        ({"max_elongation": math.nan}, "max_elongation"),
         ({"min_overlap": 0.5}, "need a mask"),
         ({"max_overlap": 0.5}, "need a mask"),
         ({"mask": torch.ones(2, 3, 4)}, "wanted one mask, got 2"),
