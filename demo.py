@@ -66,7 +66,11 @@ def run(out: Path, model: str, make_bar: MakeBar) -> dict[str, Any]:
     filled = fill_coverage(regions)
     field = dusk_field(scene.depth, chosen.union())
     mixed = engine.composite(scene.day, scene.dusk, field)
-    facts = {"image": "still_life.jpg", "model": Path(model).name, "coverage": _covered(regions)}
+    facts = {
+        "image": "still_life.jpg",
+        "model": Path(model).name,
+        "coverage": measure_coverage(regions).facts(),
+    }
     overlay = draw_regions(scene.day, regions, ids=True)
     files.save_regions(out / "regions", regions, facts, overlay)
     files.write_mask(out / "subject.png", chosen.union())
@@ -120,14 +124,6 @@ def _title(name: str, report: dict[str, Any]) -> str:
     return f"{report['regions']} regions" if name == "regions" else words
 
 
-def _covered(regions: Regions) -> dict[str, float]:
-    coverage = measure_coverage(regions)
-    return {
-        "covered": round(coverage.covered, 4),
-        "overlapped": round(coverage.overlapped, 4),
-    }
-
-
 def _judge(scene: Scene, regions: Regions, filled: Regions, chosen: Regions) -> dict[str, Any]:
     """Coverage, and each thing's IoU with the region that matches it best."""
     found = {
@@ -137,7 +133,10 @@ def _judge(scene: Scene, regions: Regions, filled: Regions, chosen: Regions) -> 
     wanted = scene.truth == scene.names.index(scene.subject)
     return {
         "regions": len(regions),
-        "coverage": {"before": _covered(regions), "after": _covered(filled)},
+        "coverage": {
+            "before": measure_coverage(regions).facts(),
+            "after": measure_coverage(filled).facts(),
+        },
         "subject": {"name": scene.subject, "iou": round(iou(chosen.union(), wanted), 3)},
         "best_iou": found,
     }
