@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ def to_coco(frames: Sequence[Regions], file_names: Sequence[str] | None = None) 
     names = file_names or [f"{i + 1:06d}.png" for i in range(len(frames))]
     if len(names) != len(frames):
         raise InputError(f"COCO: {len(frames)} images but {len(names)} file names.")
+    _check_distinct(names)
     kinds = sorted({label or "region" for regions in frames for label in regions.labels})
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -50,18 +52,34 @@ def from_coco(data: Mapping[str, Any]) -> dict[str, Regions]:
     """The regions of each image of a COCO data set, by file name. RLE segmentations only.
 
     Category names become labels ("region" none), scores and region ids are kept where every
-    annotation of an image has its own. Raises InputError for what is no such data set.
+    annotation of an image has its own. Raises InputError for what is no such data set, and for
+    images of one file name.
     """
     try:
         kinds = {entry["id"]: str(entry["name"]) for entry in data.get("categories", ())}
-        found: dict[str, Regions] = {}
-        for image in data["images"]:
-            own = [a for a in data["annotations"] if a["image_id"] == image["id"]]
-            size = (int(image["height"]), int(image["width"]))
-            found[str(image["file_name"])] = _annotated(own, kinds, size)
-        return found
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"COCO: this is no COCO data set ({error} is missing or odd).") from error
+        images = list(data["images"])
+        own: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in images}
+        for annotation in data["annotations"]:
+            own.get(annotation["image_id"], []).append(annotation)
+        names = [str(image["file_name"]) for image in images]
+        _check_distinct(names)
+        return {
+            name: _annotated(own[image["id"]], kinds, (int(image["height"]), int(image["width"])))
+            for name, image in zip(names, images, strict=True)
+        }
+    except InputError:
+        raise
+    except KeyError as error:
+        raise InputError(f"COCO: this is no COCO data set ({error} is missing).") from error
+    except (TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(f"COCO: this is no COCO data set ({error}).") from error
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    """Refuse names by which images couldn't be told apart."""
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise InputError(f"COCO: several images are called {twice[0]!r}. Name each its own way.")
 
 
 def _annotated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .ops.bits import unpack_box
-from .ops.checks import InputError
+from .ops.checks import InputError, short
 from .ops.fields import as_images, picture_of_size
 from .ops.resize import resize_field
 from .regions import Regions
@@ -30,18 +31,20 @@ def to_boxes(regions: Regions) -> list[dict[str, Any]]:
     ]
 
 
-def boxes_by_frame(given: Any, frames: int) -> list[list[Mapping[str, Any]]]:
+def boxes_by_frame(given: Any, frames: int | None = None) -> list[list[Mapping[str, Any]]]:
     """BOUNDING_BOX in any of its forms as one list of boxes for each of `frames` images.
 
     given: one dict, a list of dicts (the boxes of every image), or a list of lists, one for each
-    image or one for all. Raises InputError for other forms or another number of lists.
+    image or one for all. frames: None leaves as many lists as there are. Raises InputError for
+    other forms or another number of lists.
     """
     if isinstance(given, Mapping):
         given = [given]
     if not isinstance(given, (list, tuple)):
-        raise InputError(f"Boxes: wanted a box, a list, or a list of lists, got {_short(given)}.")
+        raise InputError(f"Boxes: wanted a box, a list, or a list of lists, got {short(given)}.")
     if not any(isinstance(entry, (list, tuple)) for entry in given):
         given = [given]
+    frames = len(given) if frames is None else frames
     if len(given) not in (1, frames):
         raise InputError(
             f"Boxes: {len(given)} lists of boxes for {frames} images. Give one list for each "
@@ -69,17 +72,24 @@ def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Reg
 def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a box within the image, the last two exclusive."""
     height, width = size
-    try:
-        x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
-        left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"Boxes: wanted x, y, width and height in pixels, got {_short(box)}."
-        ) from error
+    x, y, w, h = _numbers(box)
+    left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if left >= right or top >= bottom:
-        raise InputError(f"Boxes: {_short(box)} holds no pixel of the {width} x {height} image.")
+        raise InputError(f"Boxes: {short(box)} holds no pixel of the {width} x {height} image.")
     return left, top, right, bottom
+
+
+def _numbers(box: Mapping[str, Any]) -> list[float]:
+    """A box's x, y, width and height, if they are finite numbers; else InputError."""
+    try:
+        numbers = [float(box[key]) for key in ("x", "y", "width", "height")]
+        finite = all(math.isfinite(number) for number in numbers)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        finite = False
+    if not finite:
+        raise InputError(f"Boxes: wanted x, y, width and height in pixels, got {short(box)}.")
+    return numbers
 
 
 def _rectangle(edges: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
@@ -148,10 +158,10 @@ def paste_crops(
         )
     out = as_images(base)[0].clone()
     for i in reversed(range(len(crops))):
-        x, y, w, h = (int(boxes[i][key]) for key in ("x", "y", "width", "height"))
+        x, y, w, h = (int(value) for value in _numbers(boxes[i]))
         target = out[y : y + h, x : x + w]
         if min(x, y) < 0 or tuple(target.shape[:2]) != (h, w) or min(h, w) < 1:
-            raise InputError(f"Paste Crops: {_short(boxes[i])} does not lie in the image.")
+            raise InputError(f"Paste Crops: {short(boxes[i])} does not lie in the image.")
         crop = as_images(crops[i])[0][..., : out.shape[-1]].to(out)
         if crop.shape[-1] != out.shape[-1]:
             raise InputError("Paste Crops: the image has alpha but a crop has none.")
@@ -204,11 +214,3 @@ def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
         else ""
     )
     return {"version": 1, "canvas": (width, height), "layers": layers}, message
-
-
-# --- shared -----------------------------------------------------------------------------------
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) < 80 else f"{text[:77]}..."

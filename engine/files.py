@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .ops.checks import InputError
+from .ops.checks import InputError, parse_json
 from .ops.rle import rle_decode, rle_encode
 from .regions import Regions
 
@@ -153,8 +153,11 @@ def _told(path: Path) -> Iterator[None]:
     """Say which file could not be written, and why, by the name that the user gave."""
     try:
         yield
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror or error}).") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # Pillow's encoders raise either
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: can't be written ({why}).") from error
 
 
 def save_regions(
@@ -194,11 +197,13 @@ def load_regions(folder: str | Path) -> Regions:
             len(entries),
             size,
             scores=[entry.get("score", 1.0) for entry in entries],
-            labels=[entry.get("label", "") for entry in entries],
+            labels=[str(entry.get("label") or "") for entry in entries],
             stability=[entry.get("stability", 1.0) for entry in entries],
             ids=[entry["id"] for entry in entries],
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path} is not a list of regions ({error!r}). Write it again with segment."
         ) from error
@@ -207,11 +212,12 @@ def load_regions(folder: str | Path) -> Regions:
 def read_json(path: str | Path) -> Any:
     """The value in a JSON file. Raises InputError when there is none."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: can't be read as JSON ({error}).") from error
+        raise InputError(f"{path}: can't be read as text ({error}).") from error
+    return parse_json(text, str(path))
 
 
 def _entry(regions: Regions, i: int) -> dict[str, Any]:
@@ -312,7 +318,7 @@ def _png(path: str | Path) -> Path:
 
 def _save(path: Path, image: Image.Image) -> None:
     kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
+    if kind not in Image.SAVE:
         raise InputError(f"{path}: give a name that ends in .png, .jpg, .webp or .tif.")
     if kind == "JPEG" and image.mode == "RGBA":
         raise InputError(f"{path}: a JPEG holds no alpha; give a name that ends in .png.")

@@ -97,7 +97,7 @@ class Regions:
         which centroids are in (Apple's GPUs), the regions come to the CPU.
         """
         packed = where_float64(packed)
-        height, width = size
+        height, width = _checked(size)
         wanted = (packed.shape[0], height, packed_width(width))
         if packed.dtype != torch.uint8 or tuple(packed.shape) != wanted:
             raise InputError(
@@ -145,8 +145,13 @@ class Regions:
 
         Each is packed as it comes, so that a large set never exists unpacked. They lie on the CPU.
         """
-        height, width = size
-        packed = torch.empty((count, height, packed_width(width)), dtype=torch.uint8)
+        height, width = _checked(size)
+        try:
+            packed = torch.empty((count, height, packed_width(width)), dtype=torch.uint8)
+        except RuntimeError as error:
+            raise InputError(
+                f"Regions: {count} of {width} x {height} pixels don't fit in memory."
+            ) from error
         for plane, mask in zip(packed, masks, strict=True):
             if tuple(mask.shape) != (height, width):
                 raise InputError(
@@ -246,6 +251,12 @@ class Regions:
             and torch.equal(self.stability, other.stability)
             and torch.equal(self.ids, other.ids)
         )
+
+
+def _checked(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < 1:
+        raise InputError(f"Regions: wanted a picture with pixels, got {size[1]} x {size[0]}.")
+    return size
 
 
 def _as_bool(masks: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions, blend_strengths
 from ..engine.blend import BLENDS, strengths_by_depth, strengths_by_rank
+from ..engine.ops.checks import parse_json, short
 from ..engine.ops.fields import as_images, as_planes
 from .field import depth_from
 from .inputs import choice, depth_input, field_output, near_is_input, number, pixels, text, unit
@@ -153,10 +153,11 @@ def _strengths(
     if source in RANKS:
         return strengths_by_rank(regions, by=RANKS[source], first=first, last=last)
     try:
-        held = json.loads(values if source == "by label" else f"[{values.strip().strip('[]')}]")
+        listed = values if source == "by label" else f"[{values.strip().strip('[]')}]"
+        held = parse_json(listed, "values")
         if source == "by label":
             return {str(name): float(value) for name, value in held.items()}
         return [float(value) for value in held]
     except (ValueError, TypeError, AttributeError) as error:
         wanted = '{"sky": 0, "person": 1}' if source == "by label" else '"1, 0.5, 0.2"'
-        raise InputError(f"values: wanted strengths as {wanted}, got {values!r}.") from error
+        raise InputError(f"values: wanted strengths as {wanted}, got {short(values)}.") from error

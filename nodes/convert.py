@@ -10,6 +10,7 @@ from torch import Tensor
 from ..engine import InputError, Regions
 from ..engine.exchange import to_boxes
 from ..engine.ops.fields import as_planes
+from .inputs import text_lines
 from .types import RegionsType, masks_of, named, regions_from, regions_input, stacked_unions
 
 BELONGING = ("all to one image", "one to each image", "one batch of a list to each image")
@@ -133,6 +134,8 @@ class MasksToRegions(io.ComfyNode):
         invert: list[bool],
         labels: list[str],
     ) -> io.NodeOutput:
+        if not masks:
+            raise InputError("there are no masks: the list that comes is empty.")
         batches = [as_planes(batch, "masks") for batch in masks]
         groups = _groups(batches, belong[0])
         names = _names(labels, sum(len(group) for group in groups))
@@ -158,7 +161,7 @@ def _groups(batches: list[Tensor], belong: str) -> list[list[Tensor]]:
 
 
 def _names(labels: list[str], count: int) -> list[str] | None:
-    names = labels if len(labels) > 1 else labels[0].strip().splitlines()
+    names = text_lines(labels)
     if not any(name.strip() for name in names):
         return None
     if len(names) != count:

@@ -27,6 +27,7 @@ from ..engine.label_map import (
     to_grey_16,
     to_label_map,
 )
+from ..engine.ops.checks import parse_json, short
 from ..engine.ops.fields import as_images, as_planes
 from ..engine.segs import from_segs, to_segs
 from .inputs import choice, number, switch, text, whole
@@ -210,6 +211,8 @@ def _placed(boxes: Any, frame: int = 0) -> list[dict[str, Any]]:
     """
     if isinstance(boxes, dict):
         return [{"frame": frame, **boxes}]
+    if not isinstance(boxes, list):
+        raise InputError(f"bboxes: wanted boxes of x, y, width and height, got {short(boxes)}.")
     nested = any(isinstance(entry, list) for entry in boxes)
     return [box for i, entry in enumerate(boxes) for box in _placed(entry, i if nested else frame)]
 
@@ -421,14 +424,7 @@ class COCOToRegions(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, json: str) -> io.NodeOutput:
-        found = list(from_coco(_parsed(json)).values())
+        found = list(from_coco(parse_json(json, "json")).values())
         if not found:
             raise InputError("the data set has no images.")
         return io.NodeOutput(found)
-
-
-def _parsed(data: str) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError as error:
-        raise InputError(f"json: this is no JSON ({error}).") from error

@@ -10,12 +10,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine import InputError, Regions, combine_fields, field_from_depth
-from ..engine.exchange import from_boxes
+from ..engine.exchange import boxes_by_frame, from_boxes
 from ..engine.field import SIDES, UNITS, depth_levels, distance_from, strength_at
 from ..engine.ops.combine import COMBINE_MODES
 from ..engine.ops.depth import HOLES, MEASURES, SPANS
 from ..engine.ops.resize import resize_nearest
-from .boxes import boxes_by_frame
 from .inputs import (
     choice,
     depth_input,

@@ -151,8 +151,11 @@ def _found(path: str) -> Path:
     """The file or, for a folder, its listing, in the output or the input folder."""
     folders = [folder_paths.get_output_directory(), folder_paths.get_input_directory()]
     for folder in map(os.path.realpath, folders):
-        wanted = os.path.realpath(os.path.join(folder, path.strip()))
-        if os.path.commonpath([folder, wanted]) != folder:
+        try:
+            wanted = os.path.realpath(os.path.join(folder, path.strip()))
+            if os.path.commonpath([folder, wanted]) != folder:
+                continue
+        except ValueError:  # a name that none can have, or another drive of Windows
             continue
         if os.path.isdir(wanted):
             wanted = os.path.join(wanted, files.REGIONS_FILE)

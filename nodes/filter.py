@@ -12,7 +12,7 @@ from ..engine import InputError, Regions
 from ..engine.filter import AREA_UNITS, BORDER_RULES, filter_regions, remove_duplicates
 from ..engine.ops.fields import as_mask
 from ..engine.wand import magic_wand
-from .inputs import choice, number, switch, text, unit, whole
+from .inputs import choice, number, switch, text, text_lines, unit, whole
 from .points import POINTS_FORM, read_point
 from .select import selection, selection_outputs
 from .types import RegionsType, for_user, for_work, named, of_frame, regions_from, regions_input
@@ -153,7 +153,7 @@ class NameRegions(io.ComfyNode):
     @named
     def execute(cls, regions: list[Any], labels: list[str]) -> io.NodeOutput:
         frames = regions_from(regions[0])
-        names = labels if len(labels) > 1 else labels[0].strip().splitlines()
+        names = text_lines(labels)
         count = sum(len(frame) for frame in frames)
         if len(names) != count:
             raise InputError(f"{count} regions but {len(names)} labels. Give one for each.")

@@ -110,6 +110,11 @@ def near_is_input(**more: Any) -> io.Combo.Input:
     )
 
 
+def text_lines(texts: list[str]) -> list[str]:
+    """A list of texts, or the lines of the only one."""
+    return texts if len(texts) != 1 else texts[0].strip().splitlines()
+
+
 def lines(meanings: dict[str, str]) -> str:
     """Options and what they mean, a line each, for a tooltip."""
     return "\n".join(f"{name}: {meaning}" for name, meaning in meanings.items())

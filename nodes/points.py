@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
 
 from ..engine import InputError
+from ..engine.ops.checks import parse_json, short
 
 POINTS_FORM = '"x, y" in pixels, or [{"x": 10, "y": 20}, ...] as point editors write it'
 
@@ -14,12 +15,15 @@ def read_points(text: str, name: str = "points") -> list[tuple[float, float]]:
     if not text.strip():
         return []
     try:
-        held = json.loads(text if text.strip().startswith("[") else f"[{text}]")
+        held = parse_json(text if text.strip().startswith("[") else f"[{text}]", name)
         if len(held) == 2 and all(isinstance(value, int | float) for value in held):
-            return [(float(held[0]), float(held[1]))]
-        return [(float(point["x"]), float(point["y"])) for point in held]
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{name}: wanted {POINTS_FORM}; got {text!r}.") from error
+            held = [{"x": held[0], "y": held[1]}]
+        points = [(float(point["x"]), float(point["y"])) for point in held]
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise InputError(f"{name}: wanted {POINTS_FORM}; got {short(text)}.") from error
+    if not all(math.isfinite(number) for point in points for number in point):
+        raise InputError(f"{name}: wanted numbers that are finite; got {short(text)}.")
+    return points
 
 
 def read_point(text: str, name: str = "point") -> tuple[float, float] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +18,20 @@ class InputError(ValueError):
 
     # ComfyUI puts an error's module before its text, and a node pack's is named by its path.
     __module__ = "region_fields.engine"
+
+
+def short(value: object) -> str:
+    """`value` as text of at most 80 characters, for an error."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The value of a JSON text, called `name` in errors. Raises InputError where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name}: this is no JSON ({error}): {short(text)}.") from error
 
 
 def check_image(image: Tensor, name: str = "image") -> Tensor:

@@ -18,6 +18,9 @@ from torch import Tensor
 from .bits import boxes_packed, unpack_box
 from .checks import InputError
 
+_MOST_BITS = 60
+"""Of a run's length; a longer text would be none, and slow to find out."""
+
 
 def rle_encode(mask: Tensor, width: int | None = None) -> dict[str, Any]:
     """Encode one mask as {"size": [H, W], "counts": str}, equal to pycocotools.mask.encode's.
@@ -47,7 +50,7 @@ def rle_decode(rle: dict[str, Any]) -> Tensor:
         height, width = (int(side) for side in rle["size"])
         raw = rle["counts"]
         runs = expand_counts(raw) if isinstance(raw, (str, bytes)) else [int(run) for run in raw]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"RLE: wanted size [H, W] and counts, got {str(rle)[:80]}.") from error
     if sum(runs) != height * width or min(runs, default=0) < 0 or min(height, width) < 1:
         raise InputError(f"RLE: runs of {sum(runs)} pixels don't fill {height} x {width}.")
@@ -115,7 +118,7 @@ def expand_counts(text: str | bytes) -> list[int]:
     data = text.encode("ascii") if isinstance(text, str) else text
     for byte in data:
         group = byte - 48
-        if not 0 <= group < 64:
+        if not 0 <= group < 64 or shift > _MOST_BITS:
             raise ValueError("not a compressed run-length string")
         value |= (group & 31) << shift
         shift += 5

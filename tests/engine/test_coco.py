@@ -67,7 +67,31 @@ def test_other_segmentations_are_refused(segmentation, message):
         from_coco(data)
 
 
-@pytest.mark.parametrize("data", [{}, {"images": [{}], "annotations": []}, []])
+def image(**changed):
+    """A data set of one image of 2 x 2 pixels, in which some facts are wrong."""
+    return {
+        "images": [{"id": 5, "height": 2, "width": 2, "file_name": "x", **changed}],
+        "annotations": [],
+    }
+
+
+def annotation(**changed):
+    own = {"image_id": 5, "segmentation": {"size": [2, 2], "counts": [0, 4]}, **changed}
+    return {**image(), "annotations": [own]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"images": [{}], "annotations": []},
+        [],
+        image(height="tall"),
+        image(height=float("inf")),
+        annotation(score="high"),
+        annotation(region_id=10**30),
+    ],
+)
 def test_other_data_is_refused(data):
     with pytest.raises(InputError, match="no COCO data set"):
         from_coco(data)
@@ -76,3 +100,19 @@ def test_other_data_is_refused(data):
 def test_as_many_names_as_images_are_needed():
     with pytest.raises(InputError, match="2 images but 1 file names"):
         to_coco(frames(), ["a.png"])
+
+
+@pytest.mark.parametrize(("height", "width"), [(-2, 2), (0, 0)])
+def test_images_without_pixels_are_refused(height, width):
+    with pytest.raises(InputError, match="wanted a picture with pixels"):
+        from_coco(image(height=height, width=width))
+
+
+def test_images_of_one_name_are_refused_rather_than_lost():
+    twice = image()["images"] * 2
+    for call in (
+        lambda: to_coco(frames(), ["a.png", "a.png"]),
+        lambda: from_coco({"images": twice, "annotations": []}),
+    ):
+        with pytest.raises(InputError, match="several images are called"):
+            call()

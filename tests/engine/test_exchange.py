@@ -1,5 +1,7 @@
 """Boxes, crops and LAYERS, out and in."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,9 @@ from region_fields.engine.exchange import (
 )
 
 stacks = hnp.arrays(bool, st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(1, 20)))
+
+
+BOX = {"x": 0, "y": 0, "width": 2, "height": 2}
 
 
 def mask_of(*rows: str) -> torch.Tensor:
@@ -71,6 +76,7 @@ def test_boxes_are_taken_in_every_form():
     assert boxes_by_frame([[box], [other, box]], 2) == [[box], [other, box]]
     assert boxes_by_frame([[box]], 3) == [[box]] * 3
     assert boxes_by_frame([], 1) == [[]]
+    assert boxes_by_frame([[box], [other], []]) == [[box], [other], []]
 
 
 def test_boxes_become_regions_and_come_back():
@@ -167,6 +173,8 @@ def test_of_too_many_regions_the_smallest_are_left_out_of_the_layers():
             ),
             "does not lie in the image",
         ),
+        (lambda: paste_crops(picture(), [picture()], [{"x": 0}]), "wanted x, y, width"),
+        (lambda: from_boxes([{**BOX, "x": math.inf}], (3, 4)), "wanted x, y, width"),
     ],
 )
 def test_what_cannot_be_exchanged_is_refused(call, message):

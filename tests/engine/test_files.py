@@ -122,11 +122,34 @@ def test_a_region_without_rle_is_read_from_its_file(tmp_path):
     assert files.load_regions(tmp_path).equals(_regions())
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"regions": 3}', '{"size": {"width": 4}}', "{"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"regions": 3}', '{"size": {"width": 4}}', "{", "[" * 100000]
+)
 def test_a_broken_listing_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "regions.json").write_text(text)
     with pytest.raises(InputError, match=r"regions\.json"):
         files.load_regions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("id", 10**30), ("id", "first"), ("score", "high"), ("score", None)]
+)
+def test_a_region_with_odd_facts_is_refused_in_one_sentence(tmp_path, name, value):
+    _save(tmp_path, _regions())
+    listed = json.loads((tmp_path / "regions.json").read_text())
+    listed["regions"][0][name] = value
+    (tmp_path / "regions.json").write_text(json.dumps(listed))
+    with pytest.raises(InputError, match="is not a list of regions"):
+        files.load_regions(tmp_path)
+
+
+def test_a_label_that_is_no_text_is_read_as_one(tmp_path):
+    _save(tmp_path, _regions())
+    listed = json.loads((tmp_path / "regions.json").read_text())
+    for entry, label in zip(listed["regions"], [7, None], strict=False):
+        entry["label"] = label
+    (tmp_path / "regions.json").write_text(json.dumps(listed))
+    assert files.load_regions(tmp_path).labels[:2] == ("7", "")
 
 
 def test_regions_of_different_sizes_are_refused(tmp_path):
@@ -264,6 +287,13 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path, name, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match=name):
         files.read_plane(path)
+
+
+@pytest.mark.parametrize("name", ["picture.psd", "picture.blp", "picture.mpg"])
+def test_a_format_that_is_only_read_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=name):
+        files.write_image(tmp_path / name, torch.zeros(2, 2, 3))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_without_a_known_ending_is_refused(tmp_path):

@@ -92,9 +92,13 @@ class Graph:
 
 @dataclass(frozen=True)
 class Wire:
-    """A value that reaches its input through a link, not as a widget's value."""
+    """A value that reaches its input through a link, not as a widget's value.
+
+    many: a list, whose values come one by one.
+    """
 
     value: Any
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,8 @@ class Host:
             elif isinstance(value, Tensor | Wire):
                 path = self.folder / "temp" / f"{uuid.uuid4().hex}.pt"
                 torch.save(value.value if isinstance(value, Wire) else value, path)
-                inputs[name] = graph.add("Probe_Give", path=str(path))
+                many = isinstance(value, Wire) and value.many
+                inputs[name] = graph.add(f"Probe_Give{'List' * many}", path=str(path))
             else:
                 inputs[name] = value
         return graph.add(call.node_id, **inputs)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from comfy_server import Host, HostError, regions_wire
+from comfy_server import Host, HostError, Wire, regions_wire
 
 pytestmark = pytest.mark.host
 
@@ -48,3 +48,46 @@ def test_regions_of_several_sizes_make_no_batch(host: Host, name: str):
     node, inputs = OF_SEVERAL_SIZES[name]
     told = refusal(host, node, **inputs)
     assert told.startswith(f"{name}: the images have 2 sizes, but a batch has one.")
+
+
+IMAGE = torch.zeros(1, 8, 9, 3)
+PASTED = {
+    "image": IMAGE,
+    "crops": torch.ones(1, 2, 2, 3),
+    "bboxes": Wire({"x": 0, "y": 0, "width": 2, "height": 2}),
+}
+NOTHING = Wire([], many=True)
+OTHERWISE = {
+    "Masks to Regions: there are no masks": ("MasksToRegions", {"masks": NOTHING}),
+    "Name Regions: 1 regions but 0 labels": (
+        "NameRegions",
+        {"regions": torch.ones(1, 8, 9), "labels": NOTHING},
+    ),
+    "Paste Crops: the images have 2 sizes": (
+        "PasteCrops",
+        {**PASTED, "image": Wire([IMAGE, IMAGE[:, 1:]], many=True)},
+    ),
+    "Paste Crops: bboxes: wanted boxes": ("PasteCrops", {**PASTED, "bboxes": Wire(None)}),
+    "Paste Crops: Boxes: wanted x, y": ("PasteCrops", {**PASTED, "bboxes": Wire({"x": 1})}),
+    "Preview Field: probe: wanted numbers that are finite": (
+        "PreviewField",
+        {"field": FIELDS, "probe": "[NaN, 1]"},
+    ),
+    "Field from Distance: points: wanted": (
+        "FieldFromDistance",
+        {"image": IMAGE, "points": "[" * 100000},
+    ),
+    "Load Regions: there are no regions at": ("LoadRegions", {"path": "a\0b"}),
+    "Haze by Field: color: wanted": (
+        "HazeByField",
+        {"image": IMAGE, "field": FIELDS, "color": "#+1+1+1"},
+    ),
+}
+
+
+@pytest.mark.parametrize("words", OTHERWISE)
+def test_what_is_wrong_is_said_in_one_sentence(host: Host, words: str):
+    node, inputs = OTHERWISE[words]
+    told = refusal(host, node, **inputs)
+    assert told.startswith(words)
+    assert len(told) < 400

@@ -65,6 +65,8 @@ def test_uncompressed_runs_and_bytes_decode_too():
         {"counts": "9"},
         {"size": [3, 3, 1], "counts": [9]},
         {"size": [3, 3], "counts": None},
+        {"size": [float("inf"), 3], "counts": [9]},
+        {"size": [3, 3], "counts": "o" * 100 + "0"},
     ],
 )
 def test_broken_encodings_are_refused(broken):

@@ -73,6 +73,12 @@ class Give:
         return (_lift(torch.load(path, weights_only=True)),)
 
 
+class GiveList(Give):
+    """Outputs the values of a list one by one."""
+
+    OUTPUT_IS_LIST = (True,)
+
+
 class Keep:
     """Writes what arrives, always as a list; of a model, how many embeddings it keeps."""
 
@@ -235,6 +241,7 @@ class CountSteps:
 
 NODE_CLASS_MAPPINGS = {
     "Probe_Give": Give,
+    "Probe_GiveList": GiveList,
     "Probe_Keep": Keep,
     "Probe_Model": Model,
     "Probe_Latent": Latent,
