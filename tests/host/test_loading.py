@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from comfy_server import Host
 
@@ -56,3 +58,37 @@ def test_every_node_has_a_help_page_that_names_its_inputs_and_outputs(host: Host
         assert page.startswith(f"# {info['display_name']}"), node_id
         for name in [*inputs_of(info), *info["output_name"]]:
             assert f"`{name}`" in page, f"{node_id}: the help page does not mention {name}"
+
+
+def test_the_tables_of_a_help_page_say_what_the_node_says(host: Host):
+    compared = 0
+    for node_id, info in pack_nodes(host).items():
+        page = host.get(f"/extensions/region-fields/docs/{node_id}/en.md").decode()
+        taken, given = (table(page, part) for part in ("Inputs", "Outputs"))
+        for name, (kind, spec) in inputs_of(info).items():
+            if name not in taken:
+                continue
+            _, default, told = taken[name].split(" | ", 2)
+            assert told == spec["tooltip"].replace("\n", "<br>"), f"{node_id}: {name}"
+            if kind in ("FLOAT", "INT", "BOOLEAN", "STRING", "COMBO") and "default" in spec:
+                assert default == shown(spec["default"]), f"{node_id}: {name}"
+            compared += 1
+        outputs = list(zip(info["output_name"], info["output_tooltips"], strict=True))
+        listed = [(name, row.split(" | ", 1)[1]) for name, row in given.items()]
+        assert not listed or listed == outputs, node_id
+    assert compared > 200
+
+
+def table(page: str, part: str) -> dict[str, str]:
+    """The rows under a heading of a help page by their first column, in order."""
+    section = page.split(f"## {part}\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE))
+
+
+def shown(default: object) -> str:
+    """A default as the help pages write it."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, str):
+        return f"`{default}`" if default else "empty"
+    return f"{default:g}"
