@@ -40,6 +40,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
 _IN_CACHE = 1 << 17
+_FEW_LEVELS = 256
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -294,7 +295,7 @@ def depth_levels(depth: Tensor, field: Tensor) -> tuple[int, float]:
     fewest, largest = 0, 0.0
     for values, strengths in frames:
         known = values.isfinite()
-        distinct, which = torch.unique(values[known], return_inverse=True)
+        distinct, which = _levels(values[known])
         fewest = distinct.numel() if fewest == 0 else min(fewest, distinct.numel())
         if distinct.numel() < 2:
             continue
@@ -302,6 +303,31 @@ def depth_levels(depth: Tensor, field: Tensor) -> tuple[int, float]:
         level.scatter_reduce_(0, which, strengths[known], "mean", include_self=False)
         largest = max(largest, float(level.diff().abs().max()))
     return fewest, largest
+
+
+def is_coarse(depth: Tensor) -> bool:
+    """Whether some frame of depth (B, H, W) may have 256 distinct values or fewer: a quick look."""
+    some = [_some(plane.reshape(-1)) for plane in as_planes(depth, "depth")]
+    return any(torch.unique(part[part.isfinite()]).numel() <= _FEW_LEVELS for part in some)
+
+
+def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct ones of 1-D `values`, rising, and which of them each is.
+
+    Few are found among some of the values, which spares sorting them all.
+    """
+    distinct = torch.unique(_some(values))
+    if 0 < distinct.numel() <= _FEW_LEVELS:
+        which = torch.searchsorted(distinct, values).clamp_(max=distinct.numel() - 1)
+        if torch.equal(distinct[which], values):
+            return distinct, which
+    found: tuple[Tensor, Tensor] = torch.unique(values, return_inverse=True)
+    return found
+
+
+def _some(values: Tensor) -> Tensor:
+    """About 65536 of 1-D `values`, evenly spaced, or all."""
+    return values[:: max(1, values.numel() >> 16)]
 
 
 def combine_fields(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions, combine_fields, field_from_depth
 from ..engine.exchange import boxes_by_frame, from_boxes
-from ..engine.field import SIDES, UNITS, depth_levels, distance_from, strength_at
+from ..engine.field import SIDES, UNITS, depth_levels, distance_from, is_coarse, strength_at
 from ..engine.ops.combine import COMBINE_MODES
 from ..engine.ops.depth import HOLES, MEASURES, SPANS
 from ..engine.ops.resize import resize_nearest
@@ -214,6 +214,8 @@ def depth_from(depth: Tensor | dict[str, Any], near_is: str) -> tuple[Tensor, Te
 
 
 def _warn_of_bands(depth: Tensor, field: Tensor) -> None:
+    if not is_coarse(depth):
+        return
     seen = resize_nearest(field.to(depth.device), (int(depth.shape[-2]), int(depth.shape[-1])))
     fewest, jump = depth_levels(depth, seen)
     if fewest <= 256 and jump > _BANDS_FROM:

@@ -18,7 +18,7 @@ from region_fields.engine import (
     field_from_depth,
     field_from_distance,
 )
-from region_fields.engine.field import depth_levels, distance_from
+from region_fields.engine.field import depth_levels, distance_from, is_coarse
 from region_fields.engine.ops.combine import COMBINE_MODES
 from region_fields.engine.ops.falloff import FALLOFFS, STEEPEST
 from region_fields.engine.ops.resize import resize_field
@@ -478,6 +478,20 @@ def test_an_eight_bit_depth_over_a_narrow_range_is_seen_to_band():
     levels, step = depth_levels(smooth, field_from_depth(smooth, **options))
     assert levels == 4096
     assert step < 0.01
+    assert is_coarse(coarse)
+    assert not is_coarse(smooth)
+    assert is_coarse(torch.cat([smooth, coarse])), "one frame of a batch is"
+    assert is_coarse(torch.where(torch.arange(4096) % 3 > 0, coarse, torch.nan))
+
+
+def test_levels_that_a_quick_look_misses_are_counted():
+    depth = torch.arange(4.0).repeat_interleave(1 << 16).view(1, 512, 512).clone()
+    depth[0, 0, 1] = 0.5
+    field = field_from_depth(depth, near_is="black", near=0, far=0, far_feather=1)
+    levels, step = depth_levels(depth, field)
+    assert levels == 5
+    known = torch.unique(field)
+    assert step == pytest.approx(float(known.diff().max()), rel=1e-3)
 
 
 @pytest.mark.parametrize(
