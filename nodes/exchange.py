@@ -322,7 +322,8 @@ class LabelMapToRegions(io.ComfyNode):
         if map.ndim == 4:
             return io.NodeOutput([from_colour_map(picture) for picture in map])
         planes = as_planes(map, "map")
-        whole = float(planes.max()) > 1
+        # A map of nothing but 0 and 1 is of region 1: as files hold them it would be number 65535.
+        whole = float(planes.max()) > 1 or bool((planes == planes.round()).all())
         return io.NodeOutput(
             [from_label_map(plane if whole else from_grey_16(plane)) for plane in planes]
         )

@@ -48,6 +48,16 @@ def test_colours_and_back_are_the_same_regions(host: Host):
     assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
 
 
+@pytest.mark.parametrize("slot", [0, 2])
+def test_numbers_and_back_are_the_same_also_of_a_single_region(host: Host, slot: int):
+    for count in (1, 3):
+        some = regions_wire({"masks": MASKS[:count]})
+        inputs = {"regions": some, "overlaps": "smallest"}
+        sent = Call("RegionFields_RegionsToLabelMap", inputs, slot)
+        (back,) = host.call("RegionFields_LabelMapToRegions", map=sent)["regions"]
+        assert back.ids.tolist() == list(range(1, count + 1))
+
+
 def test_crops_pasted_back_leave_the_picture_as_it_was(host: Host):
     crops = Call("RegionFields_CropRegions", {"regions": REGIONS, "image": IMAGE, "padding": 2})
     back = host.call(
