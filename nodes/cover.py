@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..engine import fill_coverage, measure_coverage
+from ..engine import InputError, fill_coverage, measure_coverage
 from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.beside import image_beside
@@ -21,7 +21,6 @@ from .types import (
     Progress,
     RegionsType,
     Sam2Type,
-    check_one_size,
     for_user,
     named,
     of_frame,
@@ -232,7 +231,8 @@ class SoftShares(io.ComfyNode):
     def execute(cls, regions: Any, width: float, count: int, rest: str) -> io.NodeOutput:
         frames = regions_from(regions)
         method = "background" if rest == OWN_SHARE else "nearest"
-        check_one_size(frame.size for frame in frames)
+        if len({frame.size for frame in frames}) > 1:
+            raise InputError("the images have several sizes, but a mask batch has one.")
         shares, labels = [], []
         progress = Progress(len(frames))
         for i, frame in enumerate(frames):

@@ -14,7 +14,7 @@ from ..ops.bits import packed_width
 from ..ops.checks import InputError, Progress
 from ..ops.components import label_components
 from ..ops.distance import distance_to, nearest_source_of
-from ..ops.fields import check_choice, check_number
+from ..ops.fields import check_choice
 from ..ops.geodesic import edge_cost, spread_labels
 from ..ops.labels import paint_labels, split_labels
 from ..ops.runs import finite_means
@@ -140,7 +140,8 @@ def _fill_along_edges(
     labels: Tensor, gaps: Tensor, image: Tensor | None, strength: float, progress: Progress | None
 ) -> None:
     assert image is not None
-    check_number("Fill Coverage: edge_strength", strength, 0)
+    if not strength >= 0:
+        raise InputError(f"Fill Coverage: wanted an edge_strength of 0 or more, got {strength}.")
     size = (labels.shape[0], labels.shape[1])
     sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():

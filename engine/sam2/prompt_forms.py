@@ -7,13 +7,14 @@ for all frames or as one list for each frame.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from ..ops.checks import InputError, parse_json, short
+from ..ops.checks import InputError
 from .prompt import Prompt
 
 Labelled = tuple[tuple[float, float], int]
@@ -63,7 +64,7 @@ def read_drawn(text: str) -> list[Asked]:
     if not known or not isinstance(data.get("objects"), list):
         raise InputError(
             f"prompts: wanted what the editor writes, version {_DRAWN_VERSION} with a list of "
-            f"objects, got {short(data)}."
+            f"objects, got {_short(data)}."
         )
     return [_drawn_object(entry, number) for number, entry in enumerate(data["objects"], 1)]
 
@@ -205,7 +206,7 @@ def _split(objects: Sequence[Asked]) -> list[Asked]:
 def _drawn_object(entry: Any, number: int) -> Asked:
     source = f"prompts: object {number}"
     if not isinstance(entry, dict):
-        raise InputError(f"{source}: wanted points or a box, got {short(entry)}.")
+        raise InputError(f"{source}: wanted points or a box, got {_short(entry)}.")
     points = tuple(
         point
         for one in entry.get("points") or []
@@ -230,7 +231,12 @@ def _boxed(entry: Any, source: str) -> Asked:
 
 def _parse(text: str, name: str) -> Any:
     """The value of a JSON text; an empty one is an empty list."""
-    return parse_json(text, name) if text and text.strip() else []
+    if not text or not text.strip():
+        return []
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: this is no JSON ({error}): {_short(text)}.") from error
 
 
 def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
@@ -240,7 +246,7 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
     if isinstance(given, dict):
         return [[given] for _ in range(frames)]
     if not isinstance(given, (list, tuple)):
-        raise InputError(f"{name}: wanted a dict, a list or a list of lists, got {short(given)}.")
+        raise InputError(f"{name}: wanted a dict, a list or a list of lists, got {_short(given)}.")
     if not any(isinstance(entry, (list, tuple)) for entry in given):
         return [list(given) for _ in range(frames)]
     if not all(isinstance(entry, (list, tuple)) for entry in given):
@@ -270,9 +276,14 @@ def _box(entry: Any, source: str) -> tuple[float, float, float, float]:
 def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
     try:
         return [float(entry[key]) for key in keys]
-    except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise InputError(f"{wanted}, got {short(entry)}.") from error
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{wanted}, got {_short(entry)}.") from error
 
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

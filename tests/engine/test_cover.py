@@ -1,6 +1,5 @@
 """Coverage and its filling: total, disjoint, idempotent, and free of mask order."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -328,10 +327,6 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
         ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),
-        (
-            {"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": math.inf},
-            "edge_strength",
-        ),
         ({"overlaps": "nearest_depth", "depth": torch.zeros(2, 2, 8)}, "one depth map, got 2"),
     ],
 )

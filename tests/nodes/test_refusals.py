@@ -37,7 +37,6 @@ OF_SEVERAL_SIZES = {
     "Preview Regions": ("PreviewRegions", {"regions": TWO_SIZES}),
     "Measure Field": ("MeasureField", {"regions": TWO_SIZES, "field": FIELDS}),
     "Regions to Label Map": ("RegionsToLabelMap", {"regions": TWO_SIZES}),
-    "Soft Shares of Regions": ("SoftShares", {"regions": TWO_SIZES}),
     "Regions to Masks": ("RegionsToMasks", {"regions": TWO_SIZES}),
     "Field from Distance": ("FieldFromDistance", {"anchor": TWO_SIZES}),
 }
