@@ -28,7 +28,7 @@ $(VENV)/.torch: Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Region Fields needs Python 3.10 or newer.")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install $(TORCH)
-	$(PIP) install "setuptools>=68" wheel
+	$(PIP) install "setuptools>=77" wheel
 	touch $@
 
 # sam2 is built without isolation: an isolated build would download a second torch.
