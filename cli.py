@@ -129,8 +129,17 @@ def select(given: argparse.Namespace) -> None:
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 
 
+def _refuse_idle(given: argparse.Namespace, names: Sequence[str], without: str) -> None:
+    """Refuse options that were set and, `without` something, would do nothing."""
+    for name in names:
+        if getattr(given, name) != given.parser.get_default(name):
+            raise InputError(f"--{name.replace('_', '-')} does nothing without {without}.")
+
+
 def _refuse_unasked(given: argparse.Namespace) -> None:
     """Refuse what neither --by nor --then-by looks at."""
+    if not given.depth:
+        _refuse_idle(given, ["near_is"], "--depth")
     asked = {name for by in (given.by, given.then_by) if by for name in CRITERIA[by].needs}
     for name in ("point", "mask", "image", "depth", "colour", "label"):
         if getattr(given, name) and name not in asked:
@@ -173,9 +182,20 @@ def _check_cover(given: argparse.Namespace) -> None:
         raise InputError("--method edges needs --image, the picture whose edges count.")
     if given.overlaps == "nearest_depth" and not given.depth:
         raise InputError("--overlaps nearest_depth needs --depth.")
+    if given.overlaps != "nearest_depth":
+        _refuse_idle(given, ["depth", "near_is"], "--overlaps nearest_depth")
+    if given.method not in ("edges", "segment"):
+        _refuse_idle(given, ["image"], "--method edges or segment")
+    if given.method not in ("new_regions", "segment"):
+        _refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
+    if given.method != "edges":
+        _refuse_idle(given, ["edge_strength"], "--method edges")
+    if given.method != "segment":
+        _refuse_idle(given, ["device"], "--method segment")
 
 
 def field(given: argparse.Namespace) -> None:
+    _check_field(given)
     parts, size = [], None
     if given.depth:
         depth = files.read_plane(given.depth)
@@ -193,6 +213,27 @@ def field(given: argparse.Namespace) -> None:
     files.write_plane(given.out, 1 - whole if given.invert else whole)
     if given.heat:
         files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
+
+
+def _check_field(given: argparse.Namespace) -> None:
+    """Refuse settings of a source that isn't there, and those that another setting replaces."""
+    anchored = given.anchor or given.anchor_mask
+    if not (given.depth or anchored):
+        return
+    if not given.depth:
+        _refuse_idle(given, options.OF_DEPTH, "--depth")
+    if not anchored:
+        _refuse_idle(given, options.OF_DISTANCE, "--anchor or --anchor-mask")
+    if not (given.depth and anchored):
+        _refuse_idle(given, ["combine"], "both --depth and an anchor")
+    if given.like and (given.depth or given.anchor_mask):
+        raise InputError("--like is for a point alone: the size is the depth's or the mask's.")
+    if given.focus is None:
+        _refuse_idle(given, ["range"], "--focus")
+    else:
+        for name in ("near", "far"):
+            if getattr(given, name) != given.parser.get_default(name):
+                raise InputError(f"give --focus or --{name}, not both.")
 
 
 def _check_same_picture(parts: Sequence[Tensor]) -> None:
@@ -290,7 +331,7 @@ def make_parser() -> argparse.ArgumentParser:
             description=text,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, parser=made)
         return made
 
     options.segment_options(verb("segment", segment, "find the regions of an image"))

@@ -37,6 +37,21 @@ KNOBS = {
 }
 """What each setting of `Everything` does, in a few words."""
 
+OF_DEPTH = (
+    "near_is",
+    "near",
+    "far",
+    "near_feather",
+    "far_feather",
+    "focus",
+    "range",
+    "normalise",
+    "clip_percent",
+    "holes",
+)
+OF_DISTANCE = ("side", "inner_radius", "outer_radius", "units", "default_outside")
+"""Options of `field` that are for a field by depth, and by distance."""
+
 
 def segment_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("image", metavar="IMAGE", type=Path)

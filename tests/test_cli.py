@@ -157,6 +157,12 @@ def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
         (["select", "--by", "nearest_point", "--point", "3,4", "--label", "cup"], "--label"),
         (["cover", "--method", "edges"], "--image"),
         (["cover", "--overlaps", "nearest_depth"], "--depth"),
+        (["select", "--by", "largest", "--near-is", "black"], "--near-is"),
+        (["cover", "--near-is", "black"], "--near-is"),
+        (["cover", "--image", "picture.png"], "--image"),
+        (["cover", "--smallest-gap", "5"], "--smallest-gap"),
+        (["cover", "--edge-strength", "5"], "--edge-strength"),
+        (["cover", "--device", "cuda"], "--device"),
     ],
 )
 def test_select_and_cover_say_which_option_is_missing_or_does_nothing(
@@ -287,6 +293,30 @@ def test_field_takes_a_smaller_depth_but_none_of_another_picture(tmp_path, capsy
     line = _fails(capsys, *argv, tmp_path / "turned.png", *out)
     assert "the depth is 60 x 40 pixels but the mask 40 x 60" in line
     _run(*argv, tmp_path / "double.png", *out)
+
+
+@pytest.mark.parametrize(
+    ("source", "setting", "told"),
+    [
+        ("anchor", ["--far", "0.5"], "--far does nothing without --depth"),
+        ("anchor", ["--combine", "screen"], "--combine does nothing without both"),
+        ("depth", ["--outer-radius", "9"], "--outer-radius does nothing without --anchor"),
+        ("depth", ["--range", "0.5"], "--range does nothing without --focus"),
+        ("depth", ["--focus", "0.3", "--near", "0.1"], "--focus or --near"),
+        ("depth", ["--like", "picture.png"], "--like is for a point alone"),
+    ],
+)
+def test_field_says_which_option_does_nothing(tmp_path, capsys, source, setting, told):
+    _ramp(tmp_path / "depth.png")
+    files.write_mask(tmp_path / "mask.png", torch.ones(40, 60, dtype=torch.bool))
+    sources = {
+        "depth": ["--depth", tmp_path / "depth.png"],
+        "anchor": ["--anchor-mask", tmp_path / "mask.png"],
+    }
+    argv = ["field", *sources[source], "--out", tmp_path / "f.png"]
+    assert told in _fails(capsys, *argv, *setting)
+    assert not (tmp_path / "f.png").exists()
+    _run(*argv)
 
 
 def test_field_of_nothing_is_refused(tmp_path, capsys):
