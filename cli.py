@@ -215,27 +215,6 @@ def field(given: argparse.Namespace) -> None:
         files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
 
 
-def _check_field(given: argparse.Namespace) -> None:
-    """Refuse settings of a source that isn't there, and those that another setting replaces."""
-    anchored = given.anchor or given.anchor_mask
-    if not (given.depth or anchored):
-        return
-    if not given.depth:
-        _refuse_idle(given, options.OF_DEPTH, "--depth")
-    if not anchored:
-        _refuse_idle(given, options.OF_DISTANCE, "--anchor or --anchor-mask")
-    if not (given.depth and anchored):
-        _refuse_idle(given, ["combine"], "both --depth and an anchor")
-    if given.like and (given.depth or given.anchor_mask):
-        raise InputError("--like is for a point alone: the size is the depth's or the mask's.")
-    if given.focus is None:
-        _refuse_idle(given, ["range"], "--focus")
-    else:
-        for name in ("near", "far"):
-            if getattr(given, name) != given.parser.get_default(name):
-                raise InputError(f"give --focus or --{name}, not both.")
-
-
 def _check_same_picture(parts: Sequence[Tensor]) -> None:
     """Refuse a depth and a mask of other proportions: they can't be of one picture."""
     height, width = parts[0].shape[-2:]
@@ -282,6 +261,27 @@ def _distance_field(size: tuple[int, int] | None, given: argparse.Namespace) -> 
         gamma=given.gamma,
         default_outside=given.default_outside,
     )
+
+
+def _check_field(given: argparse.Namespace) -> None:
+    """Refuse settings of a source that isn't there, and those that another setting replaces."""
+    anchored = given.anchor or given.anchor_mask
+    if not (given.depth or anchored):
+        return
+    if not given.depth:
+        _refuse_idle(given, options.OF_DEPTH, "--depth")
+    if not anchored:
+        _refuse_idle(given, options.OF_DISTANCE, "--anchor or --anchor-mask")
+    if not (given.depth and anchored):
+        _refuse_idle(given, ["combine"], "both --depth and an anchor")
+    if given.like and (given.depth or given.anchor_mask):
+        raise InputError("--like is for a point alone: the size is the depth's or the mask's.")
+    if given.focus is None:
+        _refuse_idle(given, ["range"], "--focus")
+    else:
+        for name in ("near", "far"):
+            if getattr(given, name) != given.parser.get_default(name):
+                raise InputError(f"give --focus or --{name}, not both.")
 
 
 def apply(given: argparse.Namespace) -> None:
