@@ -85,9 +85,10 @@ class SaveRegions(io.ComfyNode):
 def _next_path(prefix: str, frame: Regions) -> Path:
     """A path that is free, without an ending."""
     height, width = frame.size
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory(), width, height
-    )
+    output = folder_paths.get_output_directory()
+    if _within(output, prefix) is None:
+        raise InputError(f"filename_prefix: {prefix!r} leads out of the output folder.")
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, output, width, height)
     return Path(folder) / f"{name}_{counter:05}_"
 
 
@@ -150,12 +151,9 @@ class LoadRegions(io.ComfyNode):
 def _found(path: str) -> Path:
     """The file or, for a folder, its listing, in the output or the input folder."""
     folders = [folder_paths.get_output_directory(), folder_paths.get_input_directory()]
-    for folder in map(os.path.realpath, folders):
-        try:
-            wanted = os.path.realpath(os.path.join(folder, path.strip()))
-            if os.path.commonpath([folder, wanted]) != folder:
-                continue
-        except ValueError:  # a name that none can have, or another drive of Windows
+    for folder in folders:
+        wanted = _within(folder, path)
+        if wanted is None:
             continue
         if os.path.isdir(wanted):
             wanted = os.path.join(wanted, files.REGIONS_FILE)
@@ -165,6 +163,20 @@ def _found(path: str) -> Path:
         f"there are no regions at {path!r} in the output or the input folder. Give a folder with "
         f"{files.REGIONS_FILE}, a PNG or a COCO JSON file there."
     )
+
+
+def _within(folder: str, path: str) -> str | None:
+    """The whole of a path in `folder`; None where it leads out of it or can't be one.
+
+    As core does, it follows links that the user made inside.
+    """
+    folder = os.path.abspath(folder)
+    try:
+        wanted = os.path.abspath(os.path.join(folder, path.strip()))
+        inside = os.path.commonpath([folder, wanted]) == folder
+    except ValueError:  # another drive of Windows
+        return None
+    return wanted if inside and "\0" not in wanted else None
 
 
 def _read(path: Path) -> list[Regions]:

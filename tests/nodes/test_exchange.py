@@ -213,6 +213,17 @@ def test_saved_regions_are_loaded_again(host: Host, format: str):
         assert back.labels == ("wall", "rug", "lamp")
 
 
+def test_what_was_saved_behind_a_link_in_the_output_folder_is_read(host: Host):
+    elsewhere = host.folder / "another disk"
+    elsewhere.mkdir()
+    (host.folder / "output" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    inputs = {"regions": REGIONS, "filename_prefix": "linked/set", "format": "folder"}
+    path = host.chain(Call("RegionFields_SaveRegions", inputs))["path"][0]
+    assert (elsewhere / "set_00001_" / "regions.json").exists()
+    (back,) = host.call("RegionFields_LoadRegions", path=path)["regions"]
+    assert len(back) == 3
+
+
 def test_each_image_of_a_batch_is_saved_under_its_own_name(host: Host):
     both = regions_wire({"masks": MASKS}, {"masks": MASKS[:1]})
     call = {"filename_prefix": "many/set", "format": "label map", "regions": both}

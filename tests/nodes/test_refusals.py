@@ -77,6 +77,10 @@ OTHERWISE = {
         {"image": IMAGE, "points": "[" * 100000},
     ),
     "Load Regions: there are no regions at": ("LoadRegions", {"path": "a\0b"}),
+    "Save Regions: filename_prefix: '../set' leads out": (
+        "SaveRegions",
+        {"regions": torch.ones(1, 8, 9), "filename_prefix": "../set"},
+    ),
     "Haze by Field: color: wanted": (
         "HazeByField",
         {"image": IMAGE, "field": FIELDS, "color": "#+1+1+1"},
