@@ -134,6 +134,27 @@ test("loading the text it already has keeps the history", () => {
   assert.equal(edits.length, 1);
 });
 
+test("a text that can't be read stays the value until the next edit", () => {
+  const later = '{"version": 2, "objects": []}';
+  for (const edit of ["click", "clear"]) {
+    const { model, edits } = setUp();
+    model.click({ x: 1, y: 1 }, null, PLAIN);
+    assert.throws(() => model.load(later));
+    assert.equal(model.text, later);
+    assert.ok(model.unread);
+    assert.deepEqual(model.state.objects, []);
+    if (edit === "click") model.click({ x: 5, y: 6 }, null, PLAIN);
+    else model.clear();
+    assert.equal(model.unread, false);
+    assert.equal(edits.length, 2);
+    assert.equal(edits.at(-1) === "", edit === "clear");
+  }
+  const { model } = setUp();
+  assert.throws(() => model.load("{"));
+  model.load("");
+  assert.equal(model.text, "");
+});
+
 test("renaming an object is an edit that keeps its prompts", () => {
   const { model } = setUp();
   model.click({ x: 1, y: 1 }, null, PLAIN);

@@ -101,8 +101,8 @@ export class Editor {
   }
 
   /**
-   * Show prompts that come from outside. A text that can't be read shows as an error and is kept
-   * nowhere: the node reports it too.
+   * Show prompts that come from outside. A text that can't be read shows as an error, and stays as
+   * it is until the next edit: a newer pack may have written it, and the node reports it too.
    *
    * @param {string} text
    */
@@ -125,9 +125,9 @@ export class Editor {
     void this.#pictures.setResult(result);
   }
 
-  /** Whether something lies outside the image, so that a run would only fail. */
+  /** Whether a run would only fail: something lies outside the image, or can't be read. */
   get astray() {
-    return this.#outside > 0;
+    return this.#model.unread || this.#outside > 0;
   }
 
   get #outside() {

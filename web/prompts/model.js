@@ -47,6 +47,8 @@ export class Model {
   /** @type {State | null} */
   #draft = null;
   #nudging = false;
+  /** A text that can't be read: it stays the value until the next edit. @type {string | null} */
+  #unread = null;
   #edited;
 
   /** @param {() => void} edited  called after each edit by the user */
@@ -60,7 +62,12 @@ export class Model {
   }
 
   get text() {
-    return write(this.#history.now);
+    return this.#unread ?? write(this.#history.now);
+  }
+
+  /** Whether the text is one that can't be read. */
+  get unread() {
+    return this.#unread !== null;
   }
 
   get canUndo() {
@@ -83,8 +90,21 @@ export class Model {
    * @throws {Error} when the text can't be read
    */
   load(text) {
-    const state = read(text);
-    if (write(state) === this.text) return;
+    try {
+      const state = read(text);
+      if (write(state) !== this.text) this.#reset(state, null);
+    } catch (error) {
+      this.#reset(EMPTY, text);
+      throw error;
+    }
+  }
+
+  /**
+   * @param {State} state
+   * @param {string | null} unread
+   */
+  #reset(state, unread) {
+    this.#unread = unread;
     this.#drag = null;
     this.#draft = null;
     this.#history.reset(state);
@@ -281,6 +301,7 @@ export class Model {
    */
   #commit(next, active, selected = null) {
     const before = this.text;
+    this.#unread = null;
     this.#history.commit(next);
     this.active = active;
     this.select(selected);
