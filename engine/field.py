@@ -37,10 +37,10 @@ Points: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
 Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str, float]
 """What distance is measured from: see `distance_from`."""
 
+_FEW_LEVELS = 256
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
 _IN_CACHE = 1 << 17
-_FEW_LEVELS = 256
 
 
 def distance_to(mask: Tensor) -> Tensor:
