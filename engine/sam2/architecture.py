@@ -50,7 +50,7 @@ ARCHITECTURES = {
             mem_dim=32,
             memory_layers=1,
             memory_feedforward=256,
-            image_size=384,
+            image_size=512,
         ),
     )
 }

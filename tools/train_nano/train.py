@@ -62,11 +62,11 @@ PRESETS = {
         (Phase(128, 3300, 8), Phase(192, 1700, 4), Phase(256, 1700, 4)), clicks=8, boxes=4
     ),
     "gpu": Preset(
-        (Phase(128, 4000, 64), Phase(256, 3000, 32), Phase(384, 4000, 20)), clicks=12, boxes=5,
+        (Phase(128, 4000, 64), Phase(256, 3000, 32), Phase(512, 4000, 12)), clicks=12, boxes=5,
         first=20480, per_step=4.0, most=65536,
     ),
     "refine": Preset(
-        (Phase(384, 2100, 4),), clicks=8, boxes=4, rate=5e-4, first=1024, balanced=0.0
+        (Phase(512, 1150, 4),), clicks=8, boxes=4, rate=5e-4, first=1024, balanced=0.0
     ),
     "test": Preset(
         (Phase(64, 40, 2),), clicks=4, boxes=2, warm_up=5, first=64, per_step=0.0, most=64

@@ -41,11 +41,13 @@ def test_the_embedding_of_a_photo_is_the_reference_predictors(
 
 
 def test_an_embedding_has_the_shapes_it_promises(random_sam2):
-    embedding = random_sam2.embed(eight_bit(40, 60))
+    embedding, cells = random_sam2.embed(eight_bit(40, 60)), random_sam2.image_size // 16
+    fine, middle = 4 * cells, 2 * cells
     assert embedding.size == (40, 60)
-    assert embedding.image_embed.shape == (1, 128, 24, 24)
-    assert [level.shape for level in embedding.high_res] == [(1, 16, 96, 96), (1, 32, 48, 48)]
-    assert embedding.nbytes == 4 * (128 * 24**2 + 16 * 96**2 + 32 * 48**2)
+    assert embedding.image_embed.shape == (1, 128, cells, cells)
+    shapes = [level.shape for level in embedding.high_res]
+    assert shapes == [(1, 16, fine, fine), (1, 32, middle, middle)]
+    assert embedding.nbytes == 4 * (128 * cells**2 + 16 * fine**2 + 32 * middle**2)
 
 
 def test_alpha_is_ignored_and_the_image_is_not_modified(random_sam2):
