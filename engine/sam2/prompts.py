@@ -70,7 +70,7 @@ class PromptedMasks:
         Above 0.5 exactly where the region is; see `ops.soften`. Empty masks stay, all 0 or nearly.
         """
         if feather < 0:
-            raise InputError(f"Soft masks: wanted a feather of 0 or more pixels, got {feather}.")
+            raise InputError(f"feather: wanted 0 or more pixels, got {feather}.")
         return soften(self.logits, self.size, feather)
 
 
@@ -139,11 +139,14 @@ def predict_prompts(
     unknown choices.
     """
     if choice not in CHOICES:
-        raise InputError(f"Prompts: choice must be one of {', '.join(CHOICES)}, got {choice!r}.")
+        raise InputError(f"choice: wanted one of {', '.join(CHOICES)}, got {choice!r}.")
     if refine < 0:
-        raise InputError(f"Prompts: wanted 0 or more refinement passes, got {refine}.")
+        raise InputError(f"refine: wanted 0 or more passes, got {refine}.")
+    for prompt in prompts:
+        if not isinstance(prompt, Prompt):
+            raise InputError(f"prompts: wanted a list of Prompt, got {prompt!r} in it.")
     size = image.size if isinstance(image, Embedding) else check_image(image).shape[:2]
-    checked = [p.within((size[0], size[1]), f"Prompt {i}") for i, p in enumerate(prompts)]
+    checked = [p.within((size[0], size[1]), f"prompt {i}") for i, p in enumerate(prompts)]
     each = _CANDIDATES if choice == "all" else 1
     passes = len(checked) * (1 + each * refine)
     if isinstance(image, Embedding):

@@ -266,7 +266,7 @@ def test_a_point_outside_the_image_is_said_before_and_by_the_run(
     assert editor.alarm == "1 point or box lies outside the image."
     editor.page.locator('[data-command="live"]').click()
     editor.page.locator(".rf-banner", has_text="(5000, 10)").wait_for(timeout=60_000)
-    assert editor.alarm.startswith("prompts: object 1: the point (5000, 10) lies outside")
+    assert editor.alarm.startswith("The point (5000, 10) of object 1 lies outside")
     editor.page.keyboard.press("Escape")
 
 

@@ -110,7 +110,7 @@ export class Editor {
     try {
       this.#model.load(text);
     } catch (error) {
-      this.#error = `The saved prompts can't be read: ${error}`;
+      this.#error = `The saved prompts can't be read: ${/** @type {Error} */ (error).message}`;
     }
     this.redraw();
   }

@@ -270,10 +270,10 @@ def test_a_mask_of_another_size_is_resized(random_sam2, embedding):
     [
         (
             {"points": [[160, 5]]},
-            r"Prompt 1: the point \(160, 5\) lies outside the image.*160 wide",
+            r"^the point \(160, 5\) of prompt 1 lies outside the image.*160 wide",
         ),
-        ({"points": [[5, -1]]}, r"Prompt 1: the point \(5, -1\) lies outside"),
-        ({"box": [200, 10, 20, 20]}, r"Prompt 1: the box \[200, 10, 20, 20\] lies outside"),
+        ({"points": [[5, -1]]}, r"^the point \(5, -1\) of prompt 1 lies outside"),
+        ({"box": [200, 10, 20, 20]}, r"^the box of prompt 1, \[200, 10, 20, 20\], lies outside"),
     ],
 )
 def test_what_lies_outside_the_image_is_named(random_sam2, embedding, prompt, said):
