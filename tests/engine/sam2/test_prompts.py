@@ -288,7 +288,7 @@ def test_an_unknown_option_is_refused(random_sam2, embedding, option, value):
 
 
 def test_a_negative_feather_is_refused(random_sam2, embedding):
-    with pytest.raises(InputError, match="feather of 0 or more"):
+    with pytest.raises(InputError, match="feather: wanted 0 or more pixels, got -1"):
         predict_prompts(random_sam2, embedding, [Prompt(points=[[5, 5]])]).soft(-1.0)
 
 
