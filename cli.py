@@ -91,7 +91,12 @@ def _segment_prompts(model: Any, image: Tensor, given: argparse.Namespace) -> Re
     size = (image.shape[0], image.shape[1])
     prompts = [one.prompt(size) for one in asked]
     return engine.segment_prompts(
-        model, image, prompts, choice=given.choice or "best", refine=given.refine or 0
+        model,
+        image,
+        prompts,
+        choice=given.choice or "best",
+        refine=given.refine or 0,
+        progress=Bar("segmenting"),
     )
 
 

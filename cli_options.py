@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in counts:
+    if len(numbers) not in counts or not all(math.isfinite(number) for number in numbers):
         raise argparse.ArgumentTypeError(f"wanted {form} in pixels, got {text!r}")
     return numbers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine.exchange import to_boxes
+from ..engine.ops.checks import part_of
 from ..engine.ops.fields import as_images
 from ..engine.sam2.prompt_forms import GROUPINGS, ask
 from ..engine.sam2.prompts import CHOICES, PromptedMasks, predict_prompts
@@ -153,13 +154,19 @@ class SegmentPrompts(io.ComfyNode):
         progress = Progress(images.shape[0])
         regions, masks = [], []
         for index, (picture, wanted) in enumerate(zip(images, asked, strict=True)):
-            progress.frame(index)
+            report, parts = progress.frame(index), 3 if feather else 2
             size = (picture.shape[0], picture.shape[1])
             prompts = [one.prompt(size) for one in wanted]
-            found = predict_prompts(model.ready(), model.embed(picture), prompts, choice, refine)
-            plain = found.regions()
+            embedding = model.embed(picture)
+            found = predict_prompts(
+                model.ready(), embedding, prompts, choice, refine, part_of(report, 0, parts)
+            )
+            plain = found.regions(part_of(report, 1, parts))
             askers = [wanted[_asked_for(id_, choice)] for id_ in found.ids]
-            soft = _soft_union(found, [one.number for one in askers], feather) if feather else None
+            soft = None
+            if feather:
+                whose = [one.number for one in askers]
+                soft = _soft_union(found, whose, feather, part_of(report, 2, parts))
             union = plain.union().to(torch.float32) if soft is None else soft.strength
             masks.append(for_user(union))
             regions.append(
@@ -180,11 +187,14 @@ def _asked_for(id_: int, choice: str) -> int:
     return id_ // 3 if choice == "all" else id_
 
 
-def _soft_union(found: PromptedMasks, numbers: Sequence[int], feather: float) -> SoftUnion:
+def _soft_union(
+    found: PromptedMasks, numbers: Sequence[int], feather: float, progress: Callable[..., None]
+) -> SoftUnion:
     """All masks of one image together, made one by one; numbers: whose each is."""
     strength = torch.zeros(found.size, device=found.logits.device)
     owner = torch.zeros(found.size, dtype=torch.uint8, device=strength.device)
-    for one, number in zip(_one_by_one(found), numbers, strict=True):
+    for index, (one, number) in enumerate(zip(_one_by_one(found), numbers, strict=True)):
+        progress(index, len(numbers))
         soft = one.soft(feather)[0]
         owner.masked_fill_(soft > strength, min(number, MOST_NUMBERS))
         torch.maximum(strength, soft, out=strength)

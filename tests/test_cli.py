@@ -386,7 +386,7 @@ def test_sizes_that_differ_are_named(picture, tmp_path, capsys):
     assert "96 x 64" in line
 
 
-@pytest.mark.parametrize("value", ["1", "a,b", "1,2,3,4", "1,2,5"])
+@pytest.mark.parametrize("value", ["1", "a,b", "1,2,3,4", "1,2,5", "nan,2"])
 def test_a_point_that_cannot_be_read_exits_with_status_2(value, picture, capsys):
     with pytest.raises(SystemExit) as done:
         main(["segment", str(picture), "--out", "x", "--point", value])

@@ -27,6 +27,8 @@ import { Memory } from "./prompts/memory.js";
 /** @typedef {import("./prompts/host.js").Preview} Preview */
 
 const IMAGE_INPUT = "image";
+/** What the node's errors begin with, whatever the user called the node. */
+const TITLE = "Segment with Prompts (SAM 2): ";
 const LIVE_PROPERTY = "region_fields_live";
 /** The node's other widgets that change the masks; a change is shown like an edit. */
 const SETTINGS = new Set(["objects", "choice", "refine", "feather"]);
@@ -257,7 +259,7 @@ class Connection {
     this.#ended();
     if (!mine && !wasRunning) return;
     const told = String(detail?.exception_message ?? "").trim();
-    this.#editor.setError(told.replace(`${this.#node.title}: `, ""));
+    this.#editor.setError(sentence(told.replace(TITLE, "")));
   }
 
   #showStatus() {
@@ -270,6 +272,11 @@ class Connection {
     this.#editor.dispose();
     this.#end.abort();
   }
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /**

@@ -13,6 +13,17 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called as progress(done, total) between chunks of long work; it may raise to interrupt."""
 
 
+def part_of(progress: Progress | None, index: int, parts: int) -> Progress | None:
+    """The progress of the `index`-th of equal `parts` of what `progress` tells; None for None."""
+    if progress is None:
+        return None
+
+    def part(done: int, total: int) -> None:
+        progress(index * total + done, parts * total)
+
+    return part
+
+
 class InputError(ValueError):
     """Something a user can mend: one sentence with what was wanted, what came, what to do."""
 

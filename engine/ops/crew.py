@@ -83,7 +83,8 @@ class Crew:
         while it waits. Where memory runs out the rest goes one after the other. Results don't
         depend on how many work.
         """
-        side_by_side = min(self.count, self.count if at_once is None else at_once)
+        pieces = -(-count // max(1, length))
+        side_by_side = min(self.count, pieces, self.count if at_once is None else at_once)
         done = 0
         if side_by_side > 1:
             for part, result in self._ahead(count, max(1, length), work, pause, side_by_side):

@@ -87,12 +87,14 @@ def _upsample_part(
     counts = _count_settled(floor * settled, grid)
     packed = _fill_settled(settled & (floor >= 2), grid)
     mask, band, column = (~settled).nonzero(as_tuple=True)
-    rows = _interpolate_rows(logits, grid)
+    if not len(mask):
+        return packed, counts
+    rows, places = _interpolate_rows(logits, grid, mask, band)
     step = max(1, pixels // (grid.rows.shape[1] * 8 * grid.octets))
     for start in range(0, mask.shape[0], step):
         part = slice(start, start + step)
         tiles = mask[part], band[part], column[part]
-        _compute_tiles(rows, grid, levels, tiles, packed, counts)
+        _compute_tiles(rows, places, grid, levels, tiles, packed, counts)
     return packed, counts
 
 
@@ -239,32 +241,48 @@ def _fill_settled(full: Tensor, grid: _Grid) -> Tensor:
     return octet.flatten(2)[:, grid.band]
 
 
-def _interpolate_rows(logits: Tensor, grid: _Grid) -> Tensor:
-    """Rows of samples at full width, cut for the tiles: float32 (N * h * G, 8 * octets).
+def _interpolate_rows(
+    logits: Tensor, grid: _Grid, mask: Tensor, band: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The rows of samples that K tiles (mask, band) lie between, at full width, cut for the tiles.
 
-    Pixels past the image's width are below every level.
+    Returns float32 (rows * G, 8 * octets) and where each row of samples lies among them, int64
+    (N * h,). Pixels past the image's width are below every level. On the CPU only rows that are
+    used are made; elsewhere all, as to know which the device would have to be waited for.
     """
-    wide = F.interpolate(logits, (grid.width,), mode="linear", align_corners=False)
+    samples = logits.flatten(0, 1)
+    places = torch.arange(len(samples), device=samples.device)
+    if on_host(logits):
+        used = torch.zeros(len(samples), dtype=torch.bool)
+        start = mask * grid.samples
+        used[start + grid.upper[band]] = True
+        used[start + grid.lower[band]] = True
+        samples, places = samples[used], used.cumsum(0) - 1
+    wide = F.interpolate(samples[None], (grid.width,), mode="linear", align_corners=False)
     if grid.padded > grid.width:
         lowest = torch.finfo(torch.float32).min
         wide = F.pad(wide, (0, grid.padded - grid.width), value=lowest)
-    return wide.view(-1, 8 * grid.octets)
+    return wide.view(-1, 8 * grid.octets), places
 
 
 def _compute_tiles(
     rows: Tensor,
+    places: Tensor,
     grid: _Grid,
     levels: tuple[float, float, float],
     tiles: tuple[Tensor, Tensor, Tensor],
     packed: Tensor,
     counts: Tensor,
 ) -> None:
-    """Write K tiles (mask, band, column) into `packed` and add their pixels to `counts`."""
+    """Write K tiles (mask, band, column) into `packed` and add their pixels to `counts`.
+
+    rows, places: from `_interpolate_rows`.
+    """
     mask, band, column = tiles
     start = mask * grid.samples
 
     def pick(sample: Tensor) -> Tensor:
-        index = (start + sample[band]) * grid.first.shape[0] + column
+        index = places[start + sample[band]] * grid.first.shape[0] + column
         return rows.index_select(0, index)[:, None]
 
     down, real = grid.down[band][..., None], grid.real[band]

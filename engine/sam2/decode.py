@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from ..ops.chunks import in_chunks
+from ..ops.crew import Crew, Pause
 from .model import Embedding, Sam2
 from .point_decoder import Attended, PointDecoder
 
@@ -17,6 +17,8 @@ Pick: TypeAlias = Callable[[PointDecoder, Attended], tuple[Tensor, Tensor]]
 """From P decoded prompts to K masks of each: logits (P, K, S/4, S/4) and predicted IoUs (P, K)."""
 
 _BYTES_AT_ONCE = 512 << 20
+_PIECES_ON_CPU = 4
+_FEWEST_ON_CPU = 5  # Smaller pieces of the embedded model's prompts cost a tenth more each.
 _ADVICE = (
     "Not one prompt could be decoded; close what else uses this device or use a smaller model."
 )
@@ -42,12 +44,17 @@ def decode(
     labels: Tensor,
     masks: Tensor | None = None,
     pick: Pick | None = None,
+    crew: Crew | None = None,
+    tick: Callable[[float], None] = lambda done: None,
 ) -> tuple[Tensor, Tensor]:
-    """Decode P prompts of T tokens each on one embedding, in as few passes as memory allows.
+    """Decode P prompts of T tokens each on one embedding, in pieces that memory allows.
 
     coords: float32 (P, T, 2), x and y in image pixels; labels: int (P, T), 1 include, 0 exclude,
     2 and 3 a box's first and last corner; T may be 0. masks: logits float32 (P, S/4, S/4), needed
     where T is 0. pick: which masks are wanted, by default `all_four`; only those are upscaled.
+    crew: who works on the pieces, by default the caller alone; how many they are changes no bit of
+    the result. tick(prompts done) is called on the caller's thread after each piece, with 0 while
+    it waits; it may raise to interrupt.
 
     Returns logits float32 (P, K, S/4, S/4) and predicted IoUs float32 (P, K), as `pick` gives
     them. The tokens are those of SAM2ImagePredictor: one for padding follows the last point.
@@ -61,13 +68,31 @@ def decode(
     grid = None if masks is None else masks.to(model.device)
     sparse = _tokens(model, points, len(coords))
 
-    def work(part: slice) -> tuple[Tensor, Tensor]:
+    def work(part: slice, pause: Pause) -> tuple[Tensor, Tensor]:
         dense = None if grid is None else decoder.embed_masks(grid[part])
         return choose(decoder, decoder.attend(sparse[part], dense))
 
-    at_once = decoder.prompts_at_once(_BYTES_AT_ONCE)
-    pieces = list(in_chunks(len(sparse), at_once, work, _ADVICE))
-    return torch.cat([p[1][0] for p in pieces]), torch.cat([p[1][1] for p in pieces])
+    length = _piece(decoder, len(sparse))
+    at_once = _BYTES_AT_ONCE // (length * decoder.bytes_per_prompt)
+    logits, ious = [], []
+    for part, (piece, scores) in (crew or Crew(1)).in_chunks(
+        len(sparse), length, work, _ADVICE, lambda: tick(0), at_once=at_once
+    ):
+        logits.append(piece)
+        ious.append(scores)
+        tick(part.stop - part.start)
+    return torch.cat(logits), torch.cat(ious)
+
+
+def _piece(decoder: PointDecoder, count: int) -> int:
+    """How many of `count` prompts to decode together; on a CPU so few that several cores have some.
+
+    It may not depend on how many cores there are, as the result would.
+    """
+    length = decoder.prompts_at_once(_BYTES_AT_ONCE)
+    if decoder.device.type != "cpu":
+        return length
+    return min(length, max(_FEWEST_ON_CPU, -(-count // _PIECES_ON_CPU)))
 
 
 def _tokens(model: Sam2, points: tuple[Tensor, Tensor] | None, count: int) -> Tensor:

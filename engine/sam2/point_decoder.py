@@ -162,12 +162,16 @@ class PointDecoder:
         """
         wanted = wanted.cpu()
         prompts = indices(wanted.any(1))
-        picked = indices(wanted[prompts].flatten()).to(self.device, non_blocking=True)
+        which, real = _first_true(wanted[prompts])
         tokens = attended.tokens[prompts.to(self.device, non_blocking=True), 1:]
         mlps = self._module.output_hypernetworks_mlps
         hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        masks = self._upscaler(attended.keys, prompts, hyper.to(self._dtype), self._side)
-        return masks.flatten(0, 1)[picked].to(torch.float32)
+        chosen = which.to(self.device, non_blocking=True)[..., None].expand(-1, -1, hyper.shape[2])
+        hyper = hyper.gather(1, chosen).to(self._dtype)
+        masks = self._upscaler(attended.keys, prompts, hyper, self._side).flatten(0, 1)
+        if not bool(real.all()):
+            masks = masks[indices(real.flatten()).to(self.device, non_blocking=True)]
+        return masks.to(torch.float32)
 
 
 def _attend_layer(
@@ -193,6 +197,17 @@ def _attend_layer(
 def indices(chosen: Tensor) -> Tensor:
     """Where a bool tensor (N,) is true, int64."""
     return chosen.nonzero().squeeze(1)
+
+
+def _first_true(wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each row of bool (P, M) is true, and then where it isn't, as far as the fullest row.
+
+    Returns int64 (P, K), each row rising, and bool (P, K), which of these are true.
+    """
+    order = wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    counts = wanted.sum(1)
+    most = int(counts.max()) if len(counts) else 0
+    return order[:, :most], torch.arange(most) < counts[:, None]
 
 
 def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:

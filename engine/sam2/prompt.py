@@ -37,7 +37,9 @@ class Prompt:
         points = _points(self.points)
         labels = (1,) * len(points) if self.labels is None else _labels(self.labels)
         if len(labels) != len(points):
-            raise InputError(f"Prompt: {len(points)} points but {len(labels)} labels.")
+            raise InputError(
+                f"Prompt: {len(points)} points but {len(labels)} labels; give one each."
+            )
         box = None if self.box is None else _box(self.box)
         mask = None if self.mask is None else _mask(self.mask)
         if not points and box is None and mask is None:
@@ -50,27 +52,28 @@ class Prompt:
         """How many point tokens it makes: a box counts as two."""
         return len(self.points) + (0 if self.box is None else 2)
 
-    def within(self, size: tuple[int, int], name: str = "Prompt") -> Prompt:
+    def within(self, size: tuple[int, int], name: str = "the prompt", box: str = "") -> Prompt:
         """The same prompt with its box cut to the image of `size` (H, W).
 
-        Raises InputError, calling the prompt `name`, when a point or the whole box lies outside.
+        Raises InputError when a point or the whole box lies outside. name: what to call the prompt
+        in it; box: its box, by default "the box of" it.
         """
         height, width = size
-        for x, y in cast("tuple[tuple[float, float], ...]", self.points):
+        told = (
+            f"outside the image, which is {width} wide and {height} high; move it or leave it out."
+        )
+        points = cast("tuple[tuple[float, float], ...]", self.points)
+        for (x, y), label in zip(points, cast("tuple[int, ...]", self.labels), strict=True):
             if not (0 <= x < width and 0 <= y < height):
-                raise InputError(
-                    f"{name}: the point ({x:g}, {y:g}) lies outside the image, which is {width} "
-                    f"wide and {height} high."
-                )
+                point = "the point" if label else "the point to exclude"
+                raise InputError(f"{point} ({x:g}, {y:g}) of {name} lies {told}")
         if self.box is None:
             return self
         x, y, w, h = cast("Box", self.box)
         x0, y0, x1, y1 = max(x, 0.0), max(y, 0.0), min(x + w, width), min(y + h, height)
         if x0 >= x1 or y0 >= y1:
-            raise InputError(
-                f"{name}: the box [{x:g}, {y:g}, {w:g}, {h:g}] lies outside the image, which is "
-                f"{width} wide and {height} high."
-            )
+            called = box or f"the box of {name}"
+            raise InputError(f"{called}, [{x:g}, {y:g}, {w:g}, {h:g}], lies {told}")
         return Prompt(self.points, self.labels, (x0, y0, x1 - x0, y1 - y0), self.mask)
 
     def tokens(self) -> tuple[list[list[float]], list[int]]:
@@ -85,11 +88,11 @@ class Prompt:
 
 
 def _points(given: Any) -> tuple[tuple[float, float], ...]:
-    rows = [_numbers(row, "point") for row in _plain(given, "points")]
-    for row in rows:
-        if len(row) != 2:
-            raise InputError(f"Prompt: wanted points as (x, y), got {row}.")
-    return tuple((row[0], row[1]) for row in rows)
+    rows = _plain(given, "points")
+    if not all(isinstance(row, Iterable) and len(_plain(row, "points")) == 2 for row in rows):
+        raise InputError(f"Prompt: wanted points as a list of (x, y), got {given!r}.")
+    pairs = [_numbers(row, "a point") for row in rows]
+    return tuple((x, y) for x, y in pairs)
 
 
 def _labels(given: Any) -> tuple[int, ...]:
@@ -106,14 +109,17 @@ def _box(given: Any) -> Box:
     x, y, width, height = numbers
     if width <= 0 or height <= 0:
         raise InputError(
-            f"Prompt: the box [{x:g}, {y:g}, {width:g}, {height:g}] is empty; its width and "
-            "height (the last two) must be above 0."
+            f"Prompt: wanted a box of a width and height (its last two numbers) above 0, got "
+            f"[{x:g}, {y:g}, {width:g}, {height:g}]."
         )
     return x, y, width, height
 
 
 def _mask(given: Any) -> Tensor:
-    mask = torch.as_tensor(given)
+    try:
+        mask = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"Prompt: wanted a mask (H, W), got {given!r}.") from error
     if mask.ndim != 2 or mask.numel() == 0:
         raise InputError(f"Prompt: wanted a mask (H, W), got shape {tuple(mask.shape)}.")
     inside = mask if mask.dtype == torch.bool else mask > 0.5

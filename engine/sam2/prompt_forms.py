@@ -8,6 +8,7 @@ for all frames or as one list for each frame.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,26 +31,33 @@ class Asked:
     """One object that somebody asked for, and the name they gave it, "" for none.
 
     points: ((x, y), label) with label 1 include, 0 exclude. box: x, y, width, height or None.
-    source: what to call it in an error. number: the editor's for an object drawn there; others
-    follow on from 1 past the last of those.
+    source: what an error calls it, such as "object 2" or "box 1 (cup)". number: the editor's for
+    an object drawn there; others follow on from 1 past the last of those.
     """
 
     points: tuple[Labelled, ...] = ()
     box: tuple[float, float, float, float] | None = None
     mask: Tensor | None = None
     name: str = ""
-    source: str = "prompt"
+    source: str = "the prompt"
     number: int = 0
 
     def prompt(self, size: tuple[int, int]) -> Prompt:
         """Its Prompt on an image of `size` (H, W). Raises InputError where that can't be."""
-        try:
-            whole = Prompt(
-                [p for p, _ in self.points], [k for _, k in self.points], self.box, self.mask
+        box = self.source if self.source.startswith("box ") else f"the box of {self.source}"
+        if not self.points and self.box is None and self.mask is None:
+            raise InputError(
+                f"{self.source} has neither a point nor a box; give it one, or delete it."
             )
-        except InputError as error:
-            raise InputError(f"{self.source}: {str(error).removeprefix('Prompt: ')}") from error
-        return whole.within(size, self.source)
+        if self.box is not None and min(self.box[2:]) <= 0:
+            numbers = ", ".join(f"{number:g}" for number in self.box)
+            raise InputError(
+                f"{box}, [{numbers}], is empty; its width and height, the last two numbers, must "
+                "be above 0."
+            )
+        labels = [label for _, label in self.points]
+        whole = Prompt([place for place, _ in self.points], labels, self.box, self.mask)
+        return whole.within(size, self.source, box)
 
 
 def read_drawn(text: str) -> list[Asked]:
@@ -57,14 +65,14 @@ def read_drawn(text: str) -> list[Asked]:
 
     A bare list of points is one object of points to include. Raises InputError for other text.
     """
-    data = _parse(text, "prompts")
+    data = _parse(text, "points")
     if isinstance(data, list):
         return [_drawn_object({"points": data}, 1)] if data else []
     known = isinstance(data, dict) and data.get("version") == _DRAWN_VERSION
     if not known or not isinstance(data.get("objects"), list):
         raise InputError(
-            f"prompts: wanted what the editor writes, version {_DRAWN_VERSION} with a list of "
-            f"objects, got {_short(data)}."
+            f"points: wanted what the editor writes, version {_DRAWN_VERSION} with a list of "
+            f"objects, got {_short(text)!r}; empty it and draw anew."
         )
     return [_drawn_object(entry, number) for number, entry in enumerate(data["objects"], 1)]
 
@@ -99,7 +107,7 @@ def _refuse_fractions(frames: Sequence[Sequence[Labelled]], name: str) -> None:
 def read_boxes(given: Any, frames: int) -> list[list[Asked]]:
     """One object a box for each of `frames` images: from a dict, a list, or a list of lists."""
     return [
-        [_boxed(entry, f"bboxes: box {number}") for number, entry in enumerate(boxes, 1)]
+        [_boxed(entry, number) for number, entry in enumerate(boxes, 1)]
         for boxes in _per_frame(given, frames, "bboxes")
     ]
 
@@ -113,11 +121,13 @@ def read_masks(masks: Tensor | None, frames: int) -> list[list[Asked]]:
     if masks is None:
         return [[] for _ in range(frames)]
     if masks.ndim not in (2, 3):
-        raise InputError(f"mask: wanted (N, H, W), got shape {tuple(masks.shape)}.")
+        raise InputError(
+            f"mask: wanted masks of shape (N, H, W), got {tuple(masks.shape)}; connect a MASK."
+        )
     each = list(masks[None] if masks.ndim == 2 else masks)
     if frames > 1 and len(each) not in (1, frames):
         raise InputError(
-            f"mask: {frames} images but {len(each)} masks; give one for all or one for each."
+            f"mask: {frames} images but {len(each)} masks; give one for all or one for each image."
         )
     asked = [
         [Asked(mask=mask, source=f"mask {number}")] if bool((mask > 0.5).any()) else []
@@ -199,34 +209,38 @@ def _split(objects: Sequence[Asked]) -> list[Asked]:
         if one.mask is not None:
             apart.append(replace(bare, mask=one.mask))
     if not apart:
-        raise InputError("objects: only points to exclude; add a point to include or a box.")
+        raise InputError(
+            "objects: there are only points to exclude; add a point to include or a box, or choose "
+            f'"{GROUPINGS[0]}".'
+        )
     return apart
 
 
 def _drawn_object(entry: Any, number: int) -> Asked:
-    source = f"prompts: object {number}"
+    name = f"points, object {number}"
     if not isinstance(entry, dict):
-        raise InputError(f"{source}: wanted points or a box, got {_short(entry)}.")
+        raise InputError(f"{name}: wanted points or a box, got {_short(entry)}.")
+    given = entry.get("points") or []
+    if not isinstance(given, list):
+        raise InputError(f"{name}: wanted a list of points, got {_short(given)}.")
     points = tuple(
-        point
-        for one in entry.get("points") or []
-        for point in _points([one], 0 if _is_exclude(one) else 1, source)
+        point for one in given for point in _points([one], 0 if _is_exclude(one) else 1, name)
     )
-    box = entry.get("box")
-    name = entry.get("name") or ""
-    area = None if box is None else _box(box, source)
-    return Asked(points, area, name=str(name), source=source, number=number)
+    box = None if entry.get("box") is None else _box(entry["box"], name)
+    return Asked(
+        points, box, name=str(entry.get("name") or ""), source=f"object {number}", number=number
+    )
 
 
 def _is_exclude(entry: Any) -> bool:
     return isinstance(entry, dict) and entry.get("label", 1) == 0
 
 
-def _boxed(entry: Any, source: str) -> Asked:
+def _boxed(entry: Any, number: int) -> Asked:
     label = entry.get("label") if isinstance(entry, dict) else None
     name = "" if label is None else str(label)
-    source = f"{source} ({name})" if name else source
-    return Asked(box=_box(entry, source), name=name, source=source)
+    source = f"box {number} ({name})" if name else f"box {number}"
+    return Asked(box=_box(entry, f"bboxes, {source}"), name=name, source=source)
 
 
 def _parse(text: str, name: str) -> Any:
@@ -236,7 +250,10 @@ def _parse(text: str, name: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{name}: this is no JSON ({error}): {_short(text)}.") from error
+        raise InputError(
+            f'{name}: wanted JSON such as [{{"x": 10, "y": 20}}], got {_short(text)!r}, '
+            f"which can't be read from character {error.pos + 1} on."
+        ) from error
 
 
 def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
@@ -246,15 +263,21 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
     if isinstance(given, dict):
         return [[given] for _ in range(frames)]
     if not isinstance(given, (list, tuple)):
-        raise InputError(f"{name}: wanted a dict, a list or a list of lists, got {_short(given)}.")
+        raise InputError(
+            f"{name}: wanted one entry, a list of them, or a list for each image, got "
+            f"{_short(given)}."
+        )
     if not any(isinstance(entry, (list, tuple)) for entry in given):
         return [list(given) for _ in range(frames)]
     if not all(isinstance(entry, (list, tuple)) for entry in given):
-        raise InputError(f"{name}: lists and single entries are mixed; give one list a frame.")
+        raise InputError(
+            f"{name}: lists and single entries are mixed; give one list for all images or a list "
+            "for each."
+        )
     if len(given) not in (1, frames):
         raise InputError(
             f"{name}: {_many(frames, 'image')} but lists for {len(given)}; give one list for all "
-            "or one for each."
+            "or one for each image."
         )
     return [list(entry) for entry in (given * frames if len(given) == 1 else given)]
 
@@ -262,22 +285,27 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
 def _points(entries: Sequence[Any], label: int, name: str) -> tuple[Labelled, ...]:
     found = []
     for entry in entries:
-        x, y = _numbers(entry, ("x", "y"), f"{name}: wanted points as {{x, y}}")
+        wanted = f'{name}: wanted a point such as {{"x": 10, "y": 20}}'
+        x, y = _numbers(entry, ("x", "y"), wanted)
         found.append(((x, y), label))
     return tuple(found)
 
 
-def _box(entry: Any, source: str) -> tuple[float, float, float, float]:
+def _box(entry: Any, name: str) -> tuple[float, float, float, float]:
     keys = ("x", "y", "width", "height")
-    x, y, width, height = _numbers(entry, keys, f"{source}: wanted x, y, width and height")
+    example = '{"x": 10, "y": 20, "width": 30, "height": 40}'
+    x, y, width, height = _numbers(entry, keys, f"{name}: wanted a box such as {example}")
     return x, y, width, height
 
 
 def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
     try:
-        return [float(entry[key]) for key in keys]
-    except (TypeError, KeyError, ValueError) as error:
+        numbers = [float(entry[key]) for key in keys]
+    except (TypeError, KeyError, ValueError, IndexError) as error:
         raise InputError(f"{wanted}, got {_short(entry)}.") from error
+    if not all(math.isfinite(number) for number in numbers):
+        raise InputError(f"{wanted}, got {_short(entry)}.")
+    return numbers
 
 
 def _many(count: int, noun: str) -> str:

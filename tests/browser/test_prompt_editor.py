@@ -266,7 +266,7 @@ def test_a_point_outside_the_image_is_said_before_and_by_the_run(
     assert editor.alarm == "1 point or box lies outside the image."
     editor.page.locator('[data-command="live"]').click()
     editor.page.locator(".rf-banner", has_text="(5000, 10)").wait_for(timeout=60_000)
-    assert editor.alarm.startswith("prompts: object 1: the point (5000, 10) lies outside")
+    assert editor.alarm.startswith("The point (5000, 10) of object 1 lies outside")
     editor.page.keyboard.press("Escape")
 
 
@@ -594,3 +594,32 @@ def test_nothing_is_asked_of_the_network_but_of_comfyui(
     editor.wait_for_mask()
     assert asked
     assert [u for u in asked if not u.startswith((host.url, "data:", "blob:"))] == []
+
+
+def test_a_list_of_gestures_and_keys_shows_on_demand(editor: Editor, drawing: Drawing) -> None:
+    editor.open(workflow(drawing.name, live=False))
+    panel = editor.page.locator(".rf-help")
+    editor.page.locator('[data-command="help"]').click()
+    assert "Exclude a point" in panel.inner_text()
+    for key, shown in (("Escape", False), ("?", True), ("?", False), ("?", True)):
+        editor.page.keyboard.press(key)
+        assert panel.is_visible() == shown, key
+    panel.click()
+    assert not panel.is_visible()
+    assert editor.text == ""
+
+
+@pytest.mark.parametrize(("mode", "told"), [(2, "muted"), (4, "bypassed")])
+def test_a_node_that_is_switched_off_says_so_and_does_not_run(
+    editor: Editor, drawing: Drawing, mode: int, told: str
+) -> None:
+    editor.open(workflow(drawing.name))
+    disc = editor.see("disc")  # Nodes 2.0 dims a node that is off.
+    editor.node(f"node.mode = {mode}")
+    editor.click(disc)
+    editor.page.locator(".rf-banner").wait_for()
+    assert editor.alarm.startswith(f"This node is {told} and doesn't run; switch it on again")
+    editor.node("node.mode = 0")
+    editor.page.keyboard.press("r")
+    assert overlap(editor.wait_for_mask() == 1, drawing.disc) > 0.8
+    assert editor.alarm == ""

@@ -148,7 +148,7 @@ def test_an_error_begins_with_the_packs_name_and_not_with_a_path(host: Host, pic
     """ComfyUI shows `exception_type: exception_message`."""
     told: list[dict[str, Any]] = []
     call = Call(NODE, {"image": picture, "model": MODEL, **SETTINGS, "points": drawn(at(999, 5))})
-    with pytest.raises(HostError, match=r"object 1: the point \(999, 5\) lies outside the image"):
+    with pytest.raises(HostError, match=r"the point \(999, 5\) of object 1 lies outside the image"):
         host.chain(call, lambda event: told.append(event["data"]))
     assert told[-1]["exception_type"] == "region_fields.engine.InputError"
 

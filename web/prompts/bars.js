@@ -42,6 +42,7 @@ const ON_PICTURE = ["newObject", "clickIncludes", "clickExcludes", "mask"];
  * @property {boolean} live
  * @property {boolean} running
  * @property {boolean} masked  the mask is shown
+ * @property {boolean} helping  gestures and keys are listed
  * @property {boolean} expanded  the editor fills the window
  * @property {boolean} zoomed  less than the whole picture is shown
  * @property {boolean} canUndo
@@ -97,6 +98,7 @@ export class Bars {
       add("live", "Live: run this node after each edit (L)", "live"),
       add("run", "Run this node now (R)"),
       add("expand", "Fill the window, or go back into the node (F)"),
+      add("help", "Gestures and keys (?)", "?"),
     );
     this.fit = add("fit", "Show the whole image (0)");
     this.#status.setAttribute("aria-live", "polite");
@@ -116,6 +118,7 @@ export class Bars {
     this.#press("live", state.live);
     this.#press("mask", state.masked);
     this.#press("expand", state.expanded);
+    this.#press("help", state.helping);
     this.#press("clickIncludes", !state.exclude);
     this.#press("clickExcludes", state.exclude);
     for (const command of ON_PICTURE) this.#enable(command, state.ready);

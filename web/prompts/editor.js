@@ -18,8 +18,9 @@
 import { Backdrop, cleared } from "./backdrop.js";
 import { Bars, element } from "./bars.js";
 import { fillWindow, fillsWindow } from "./expand.js";
+import { HINT, Help } from "./help.js";
 import { cursorOver, hit } from "./hit.js";
-import { Input } from "./input.js";
+import { Input, followZoom } from "./input.js";
 import { Model } from "./model.js";
 import { Notices } from "./notices.js";
 import { paint } from "./paint.js";
@@ -29,9 +30,6 @@ import { installStyle } from "./style.js";
 import { fit, pan, resized, toImage, zoomAt } from "./view.js";
 
 const REACH = { mouse: 8, touch: 18 };
-const HELP = window.matchMedia("(pointer: coarse)").matches
-  ? "Tap: include. Hold: exclude. Drag: box. Two fingers: zoom."
-  : "Click: include. Right click or Alt: exclude. Drag: box. Shift: new object. Wheel: zoom.";
 
 /** Where the graph is small, points and lines are drawn larger, up to this many times. */
 const MOST_UNITS = 2;
@@ -51,6 +49,7 @@ export class Editor {
   #pictures;
   #backdrop = new Backdrop();
   #notices;
+  #help = new Help(() => this.redraw());
   /** @type {View} */
   #view = { scale: 1, x: 0, y: 0 };
   #area = { width: 0, height: 0 };
@@ -75,7 +74,7 @@ export class Editor {
       (name) => this.#do(() => this.#model.rename(name)),
     );
     this.#input = new Input(this.element, this.#canvas, this.#receiver(), this.#end.signal);
-    this.#input.keys.setAttribute("aria-label", `Prompts on the image. ${HELP}`);
+    this.#input.keys.setAttribute("aria-label", `Prompts on the image. ${HINT}`);
     this.#pictures = new Pictures((size) => this.#setSize(size), () => this.redraw());
     this.#notices = new Notices(
       () => this.#host.run(),
@@ -83,10 +82,12 @@ export class Editor {
     );
     const progress = element("div", "rf-progress");
     const { hint, banner } = this.#notices;
-    this.#stage.append(this.#canvas, this.#input.keys, this.#bars.fit, progress, hint, banner);
+    this.#stage.append(this.#canvas, this.#input.keys, this.#bars.fit, progress);
+    this.#stage.append(hint, this.#help.panel, banner);
     this.element.append(this.#bars.top, this.#stage, this.#bars.bottom);
     new ResizeObserver(() => this.#measure()).observe(this.#stage);
-    this.#followZoom();
+    const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
+    followZoom(this.element, look, this.#end.signal);
     this.redraw();
   }
 
@@ -110,7 +111,7 @@ export class Editor {
     try {
       this.#model.load(text);
     } catch (error) {
-      this.#error = `The saved prompts can't be read: ${error}`;
+      this.#error = `The saved prompts can't be read: ${/** @type {Error} */ (error).message}`;
     }
     this.redraw();
   }
@@ -267,18 +268,12 @@ export class Editor {
   /** @param {boolean} wanted  whether to fill the window */
   #expand(wanted) {
     fillWindow(this.element, wanted);
-    this.#input.keys.focus({ preventScroll: true });
+    this.#focus();
   }
 
-  /** Draw again after the graph was zoomed, as sharp and as large as fits. */
-  #followZoom() {
-    const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
-    window.addEventListener("wheel", () => window.setTimeout(look, 150), {
-      passive: true,
-      capture: true,
-      signal: this.#end.signal,
-    });
-    this.element.addEventListener("pointerenter", look);
+  /** So that the editor's keys work. */
+  #focus() {
+    this.#input.keys.focus({ preventScroll: true });
   }
 
   /** @param {Command} command */
@@ -300,7 +295,12 @@ export class Editor {
       clickIncludes: () => (model.exclude = false),
       clickExcludes: () => (model.exclude = true),
       dropOutside: () => model.dropOutside(),
+      help: () => {
+        this.#help.toggle();
+        this.#focus();
+      },
       deselect: () => {
+        if (this.#help.close()) return;
         if (!this.#input.busy && !model.selected) this.#expand(false);
         this.#input.cancel();
         model.select(null);
@@ -343,6 +343,7 @@ export class Editor {
       live: this.live,
       running: this.#running,
       masked: this.#masked,
+      helping: this.#help.open,
       expanded: fillsWindow(this.element),
       zoomed: this.#zoomed,
       canUndo: model.canUndo,
@@ -370,6 +371,7 @@ export class Editor {
       paint(ctx, {
         state: model.state,
         view: this.#view,
+        area: this.#area,
         unit,
         active: model.active,
         selected: model.selected,
@@ -384,7 +386,7 @@ export class Editor {
   /** The line below the picture. */
   #status() {
     if (!this.#pictures.image) return "";
-    if (!this.#pointer || !this.#inside(this.#pointer)) return this.#running ? "Running …" : HELP;
+    if (!this.#pointer || !this.#inside(this.#pointer)) return this.#running ? "Running …" : HINT;
     const { width, height } = this.#model.size;
     const { x, y } = pixelAt(toImage(this.#view, this.#pointer), this.#model.size);
     return `${x}, ${y} of ${width} x ${height}, ${Math.round(this.#view.scale * 100)} %`;

@@ -82,7 +82,11 @@ export async function isKept({ image, labels }) {
 export async function runAlone(node, quiet) {
   const id = executionId(node);
   if (id === null) return "This node is in no workflow.";
-  if (!isOn(node)) return "This node is switched off.";
+  if (!isOn(node)) {
+    const muted = node.mode === MODE_NEVER;
+    return `This node is ${muted ? "muted" : "bypassed"} and doesn't run; switch it on again ` +
+      `(${muted ? "Ctrl+M" : "Ctrl+B"} with the node selected).`;
+  }
   if (!quiet) return (await app.queuePrompt(0, 1, [id])) ? "" : REFUSED;
   try {
     const targets = { partialExecutionTargets: [id] };

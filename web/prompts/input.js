@@ -206,6 +206,19 @@ export class Input {
 }
 
 /**
+ * Have an element drawn again after the graph was zoomed, as sharp and as large as fits.
+ *
+ * @param {HTMLElement} element
+ * @param {() => void} look  draws it where the zoom is another
+ * @param {AbortSignal} signal  ends it
+ */
+export function followZoom(element, look, signal) {
+  const how = { passive: true, capture: true, signal };
+  window.addEventListener("wheel", () => window.setTimeout(look, 150), how);
+  element.addEventListener("pointerenter", look);
+}
+
+/**
  * @param {number} ms
  * @param {() => void} then
  * @returns {() => void} cancels it

@@ -3,7 +3,8 @@
  *
  * @typedef {"undo" | "redo" | "delete" | "clear" | "fit" | "zoomIn" | "zoomOut" | "deselect"
  *   | "include" | "exclude" | "newObject" | "nextItem" | "previousItem" | "live" | "run"
- *   | "mode" | "clickIncludes" | "clickExcludes" | "mask" | "dropOutside" | "expand"} Command
+ *   | "mode" | "clickIncludes" | "clickExcludes" | "mask" | "dropOutside" | "expand"
+ *   | "help"} Command
  * @typedef {{command: Command} | {object: number} | {nudge: [number, number]}} Order
  *
  * @typedef {object} Key
@@ -30,6 +31,7 @@ const PLAIN = {
   x: "mode",
   m: "mask",
   f: "expand",
+  "?": "help",
   ".": "nextItem",
   ",": "previousItem",
 };

@@ -10,6 +10,7 @@
  * @typedef {object} Scene
  * @property {State} state
  * @property {View} view
+ * @property {{width: number}} area  of the canvas, in its own pixels
  * @property {number} unit  how much larger than usual everything is, where the graph is small
  * @property {number} active
  * @property {Item | null} selected
@@ -201,7 +202,7 @@ function paintHandles(ctx, { view, unit }, box, lit) {
  * @param {PromptObject} object
  * @param {string} colour
  */
-function paintName(ctx, { view, unit }, { name, box, points }, colour) {
+function paintName(ctx, { view, area, unit }, { name, box, points }, colour) {
   const first = points[0];
   const place = box ?? (first && centre(first));
   if (!name || !place || unit > ROOM_FOR_NAMES) return;
@@ -209,13 +210,28 @@ function paintName(ctx, { view, unit }, { name, box, points }, colour) {
   const height = 16 * unit;
   ctx.font = `${12 * unit}px sans-serif`;
   const width = ctx.measureText(name).width + 8 * unit;
-  const left = box ? x - unit : x + 12 * unit;
+  const left = nameLeft(x, width, area.width, box ? -unit : 12 * unit);
   const above = box ? y - height - unit : y - height / 2;
   const top = above < 0 ? Math.max(0, y) + unit : above;
   ctx.fillStyle = colour;
   ctx.fillRect(left, top, width, height);
   ctx.fillStyle = "#000";
   ctx.fillText(name, left + 4 * unit, top + height - 4 * unit);
+}
+
+/**
+ * Where a name begins: `gap` to the right of its place, or to the left of that where the canvas
+ * ends before the name would; on the canvas in any case.
+ *
+ * @param {number} x  its place
+ * @param {number} width  of the name
+ * @param {number} room  width of the canvas
+ * @param {number} gap
+ */
+export function nameLeft(x, width, room, gap) {
+  const right = x + gap;
+  if (right + width <= room) return right;
+  return Math.max(0, gap > 0 ? x - gap - width : room - width);
 }
 
 /**

@@ -34,7 +34,7 @@ export function read(text) {
   const data = JSON.parse(text);
   if (Array.isArray(data)) return data.length ? { objects: [readObject({ points: data })] } : EMPTY;
   if (data?.version !== VERSION || !Array.isArray(data.objects)) {
-    throw new Error(`prompts: wanted version ${VERSION} with a list of objects`);
+    throw new Error(`wanted version ${VERSION} with a list of objects`);
   }
   return { objects: data.objects.map(readObject).filter(hasPrompt) };
 }
@@ -78,7 +78,7 @@ function readObject(data) {
  */
 function readNumber(value) {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new Error(`prompts: wanted a number, got ${JSON.stringify(value)}`);
+  throw new Error(`wanted a number, got ${JSON.stringify(value)}`);
 }
 
 /**

@@ -73,6 +73,13 @@ const CSS = `
   border-radius: 3px; }
 .rf-name[hidden], .rf-hint[hidden], .rf-hint .rf-button[hidden], .rf-banner[hidden],
 .rf-banner .rf-button[hidden], .rf-stage > .rf-button[hidden] { display: none; }
+.rf-help { position: absolute; left: 8px; top: 8px; max-width: calc(100% - 16px);
+  max-height: calc(100% - 16px); overflow: auto; box-sizing: border-box; padding: 6px 10px;
+  border-radius: 6px; color: #eee; background: rgba(20, 20, 20, 0.92); cursor: pointer;
+  font-size: 11px; }
+.rf-help[hidden] { display: none; }
+.rf-help td { padding: 1px 12px 1px 0; vertical-align: top; border: 0; }
+.rf-help td:first-child { color: #8ec7ff; }
 .rf-hint {
   position: absolute; inset: 0; display: flex; flex-direction: column; gap: 10px;
   align-items: center; color: #ddd;

@@ -163,15 +163,20 @@ def test_apart_only_excluding_points_are_no_objects() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"drawn": "{"}, "prompts: this is no JSON"),
-        ({"drawn": '{"version": 9, "objects": []}'}, "prompts: wanted what the editor writes"),
-        ({"drawn": "5"}, "prompts: wanted what the editor writes"),
-        ({"drawn": '{"version": 1, "objects": [3]}'}, "prompts: object 1: wanted points or a box"),
-        ({"positive": "[1, 2]"}, "positive_coords: wanted points as {x, y}, got 1"),
-        ({"positive": '[{"x": "left", "y": 0}]'}, "positive_coords: wanted points"),
+        ({"drawn": "{"}, 'points: wanted JSON such as [{"x": 10, "y": 20}], got \'{\''),
+        ({"drawn": '{"version": 9, "objects": []}'}, "points: wanted what the editor writes"),
+        ({"drawn": "5"}, "points: wanted what the editor writes"),
+        ({"drawn": '{"version": 1, "objects": [3]}'}, "points, object 1: wanted points or a box"),
+        ({"drawn": '{"version": 1, "objects": [{"points": 3}]}'}, "wanted a list of points, got 3"),
+        (
+            {"positive": "[1, 2]"},
+            'positive_coords: wanted a point such as {"x": 10, "y": 20}, got 1',
+        ),
+        ({"positive": '[{"x": "left", "y": 0}]'}, "positive_coords: wanted a point"),
+        ({"positive": '[{"x": NaN, "y": 0}]'}, "positive_coords: wanted a point"),
         ({"negative": '[[], {"x": 1, "y": 1}]'}, "negative_coords: lists and single entries"),
-        ({"boxes": [{"x": 1, "y": 1}]}, "bboxes: box 1: wanted x, y, width and height"),
-        ({"boxes": "cup"}, "bboxes: wanted a dict, a list or a list of lists"),
+        ({"boxes": [{"x": 1, "y": 1}]}, 'bboxes, box 1: wanted a box such as {"x": 10'),
+        ({"boxes": "cup"}, "bboxes: wanted one entry, a list of them"),
         ({"masks": torch.ones(1, 1, 4, 4)}, "mask: wanted"),
         ({"grouping": "some"}, "objects: wanted one of"),
     ],
@@ -185,17 +190,31 @@ def test_what_cannot_be_read_is_named(given: dict[str, Any], told: str) -> None:
 def test_a_point_outside_the_image_is_named_with_its_object() -> None:
     asked = ask(1, drawn=drawn({"points": [point(1, 2)]}, {"points": [point(100, 3)]}))[0]
     asked[0].prompt(SIZE)
-    with pytest.raises(InputError, match=r"prompts: object 2: the point \(100, 3\) lies outside"):
+    with pytest.raises(InputError, match=r"^the point \(100, 3\) of object 2 lies outside"):
         asked[1].prompt(SIZE)
 
 
 def test_an_empty_box_is_named_with_its_label() -> None:
     asked = ask(1, boxes=[BOX, BOX | {"width": 0, "label": "cup"}])[0]
     asked[0].prompt(SIZE)
-    with pytest.raises(InputError, match=r"bboxes: box 2 \(cup\): the box .* is empty"):
+    with pytest.raises(InputError, match=r"^box 2 \(cup\), \[.*\], is empty"):
         asked[1].prompt(SIZE)
 
 
 def test_a_box_that_sticks_out_is_cut_to_the_image() -> None:
     asked = ask(1, boxes={"x": -5, "y": 50, "width": 20, "height": 30})[0]
     assert asked[0].prompt(SIZE).box == (0, 50, 15, 10)
+
+
+def test_an_object_of_nothing_is_named() -> None:
+    asked = ask(1, drawn=drawn({"points": [], "name": "cup"}))[0]
+    with pytest.raises(InputError, match=r"^object 1 has neither a point nor a box"):
+        asked[0].prompt(SIZE)
+
+
+def test_a_point_to_exclude_outside_the_image_is_called_that() -> None:
+    asked = ask(1, negative=json.dumps([{"x": 900, "y": 2}]))[0]
+    with pytest.raises(
+        InputError, match=r"^the point to exclude \(900, 2\) of the coordinates lies"
+    ):
+        asked[0].prompt(SIZE)

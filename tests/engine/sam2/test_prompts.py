@@ -1,12 +1,16 @@
 """Prompted masks: the reference predictor's for every kind of prompt, alone and mixed."""
 
+from collections.abc import Callable, Iterator
 from itertools import permutations
+from threading import enumerate as enumerate_threads
+from threading import get_ident
 
 import numpy as np
 import pytest
 import torch
 from region_fields.engine import InputError, Prompt, segment_prompts
 from region_fields.engine.ops.mask_prompt import mask_to_logits
+from region_fields.engine.sam2 import decode as decode_module
 from region_fields.engine.sam2 import prompts as module
 from region_fields.engine.sam2.prompts import predict_prompts
 
@@ -266,10 +270,10 @@ def test_a_mask_of_another_size_is_resized(random_sam2, embedding):
     [
         (
             {"points": [[160, 5]]},
-            r"Prompt 1: the point \(160, 5\) lies outside the image.*160 wide",
+            r"^the point \(160, 5\) of prompt 1 lies outside the image.*160 wide",
         ),
-        ({"points": [[5, -1]]}, r"Prompt 1: the point \(5, -1\) lies outside"),
-        ({"box": [200, 10, 20, 20]}, r"Prompt 1: the box \[200, 10, 20, 20\] lies outside"),
+        ({"points": [[5, -1]]}, r"^the point \(5, -1\) of prompt 1 lies outside"),
+        ({"box": [200, 10, 20, 20]}, r"^the box of prompt 1, \[200, 10, 20, 20\], lies outside"),
     ],
 )
 def test_what_lies_outside_the_image_is_named(random_sam2, embedding, prompt, said):
@@ -284,5 +288,82 @@ def test_an_unknown_option_is_refused(random_sam2, embedding, option, value):
 
 
 def test_a_negative_feather_is_refused(random_sam2, embedding):
-    with pytest.raises(InputError, match="feather of 0 or more"):
+    with pytest.raises(InputError, match="feather: wanted 0 or more pixels, got -1"):
         predict_prompts(random_sam2, embedding, [Prompt(points=[[5, 5]])]).soft(-1.0)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """torch.set_num_threads, undone at the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch) -> None:
+    """Pieces of so few prompts and masks that several threads have work."""
+    monkeypatch.setattr(decode_module, "_FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(module, "_PIXELS_AT_ONCE", 3 * SIZE[0] * SIZE[1])
+
+
+def crowd() -> list[Prompt]:
+    """More prompts of several kinds than one thread takes at once."""
+    boxes = [Prompt(box=[7 * i, 5 * i, 40, 30]) for i in range(9)]
+    clicks = [Prompt(points=[[9 * i + 4, 60]]) for i in range(7)]
+    masks = [Prompt(mask=guess().roll(3 * i, 1), points=[[50, 60]]) for i in range(5)]
+    return [*boxes, *clicks, *masks]
+
+
+@pytest.mark.parametrize(("choice", "refine"), [("best", 0), ("best", 1), ("all", 1)])
+def test_the_number_of_threads_changes_no_bit(
+    random_sam2, embedding, threads, small_pieces, choice, refine
+):
+    def run():
+        random_sam2.last_decoder = None
+        found = predict_prompts(random_sam2, embedding, crowd(), choice, refine)
+        return found, found.regions()
+
+    threads(1)
+    alone, regions = run()
+    for count in (2, 3):
+        threads(count)
+        found, at_size = run()
+        assert torch.equal(found.logits, alone.logits)
+        assert torch.equal(found.scores, alone.scores)
+        assert at_size.equals(regions)
+        assert torch.get_num_threads() == count
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_progress_goes_up_to_the_whole_and_may_interrupt(
+    random_sam2, embedding, threads, small_pieces, count
+):
+    threads(count)
+    shares, stop_at, here = [], None, get_ident()
+
+    def progress(done, total):
+        assert get_ident() == here
+        shares.append(done / total)
+        if len(shares) == stop_at:
+            raise KeyboardInterrupt
+
+    expected = segment_prompts(random_sam2, embedding, crowd(), refine=1, progress=progress)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(set(shares)) > 10
+    for stop_at in (2, len(shares) - 2):  # noqa: B007
+        shares.clear()
+        with pytest.raises(KeyboardInterrupt):
+            segment_prompts(random_sam2, embedding, crowd(), refine=1, progress=progress)
+        assert torch.get_num_threads() == count
+        assert not [t for t in enumerate_threads() if t.name.startswith("region-fields")]
+    assert segment_prompts(random_sam2, embedding, crowd(), refine=1).equals(expected)
+
+
+def test_several_threads_work_in_inference_mode(random_sam2, embedding, threads, small_pieces):
+    threads(2)
+    with torch.inference_mode():
+        random_sam2.last_decoder = None
+        inside = segment_prompts(random_sam2, embedding, crowd())
+    assert segment_prompts(random_sam2, embedding, crowd()).equals(inside)
