@@ -255,3 +255,23 @@ def test_normals_that_are_no_numbers_are_named():
     image, field = torch.rand(1, 4, 5, 3), torch.ones(1, 4, 5)
     with pytest.raises(InputError, match="normals: has values that are not finite"):
         relight_by_field(image, field, normals=torch.full((1, 4, 5, 3), torch.nan))
+
+
+def test_a_surface_that_runs_through_many_depths_shows_no_bands():
+    image = (torch.rand(1, 12, 9, 3, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    image = image.repeat_interleave(12, 1).repeat_interleave(12, 2)
+    depth = torch.linspace(0, 1, 144)[:, None].expand(1, 144, 108)
+    field = torch.ones(1, 144, 108)
+    layered = blur_by_field(image, field, radius=6, depth=depth)
+    assert (layered - blur_by_field(image, field, radius=6)).abs().max() < 1e-5
+
+
+def test_what_shows_through_a_blurred_outline_has_no_edges_of_its_own():
+    near = torch.zeros(1, 96, 96)
+    near[:, 24:72, 24:72] = 1.0
+    image = torch.zeros(1, 96, 96, 3)
+    image[:, :, 48:] = 1.0  # behind: a black half and a white one
+    image[near > 0] = 0.5
+    out = blur_by_field(image, near, radius=40, depth=near)
+    inside = out[0, 30:66, 30:66, 0]
+    assert inside.diff(dim=1).abs().max() < 0.05
