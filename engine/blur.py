@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.blur import BLURS, blur
 from .ops.checks import Progress
 from .ops.colour import linear_to_srgb, srgb_to_linear
@@ -22,7 +23,6 @@ from .ops.fields import (
     frame,
 )
 from .ops.fill import fill_smoothly
-from .ops.resize import resize_field
 
 _FIRST = 1.0
 _RATIO = 2**0.5
@@ -65,7 +65,7 @@ def blur_by_field(
         near = fit_to(nearness(depth, near_is, where), size, where, images)
         counts["depth"] = near.shape[0]
     count = common_batch(where, counts)
-    strengths = resize_field(strengths, size)
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     out = torch.empty((count, *images.shape[1:]), dtype=image.dtype, device=image.device)
     for i in range(count):
         picture, reach = frame(images, i), frame(strengths, i) * radius

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .ops import distance as exact
 from .ops.anchors import as_points, box_mask, distance_to_points, points_mask
+from .ops.beside import fields_beside
 from .ops.checks import InputError
 from .ops.chunks import at_once, new_planes
 from .ops.combine import COMBINE_MODES, combine
@@ -29,7 +30,7 @@ from .ops.fields import (
     frame,
 )
 from .ops.ramp import ramp, window
-from .ops.resize import resize_field, resize_nearest
+from .ops.resize import resize_nearest
 from .ops.shortest_path import geodesic_distance, way_cost, without_outline
 from .regions import Regions
 
@@ -334,7 +335,9 @@ def combine_fields(
         "Combine Fields", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
     )
     size = max((tuple(batch.shape[-2:]) for batch in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [resize_field(batch, (size[0], size[1])) for batch in batches]
+    fitted = [
+        fields_beside(batch, (size[0], size[1]), "Combine Fields: a field") for batch in batches
+    ]
     result = new_planes((count, *size), fitted[0].device)
     rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
     for i in range(count):

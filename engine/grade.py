@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.chunks import at_once, new_planes
 from .ops.colour import (
     linear_to_oklab,
@@ -17,7 +18,6 @@ from .ops.colour import (
     srgb_to_linear,
 )
 from .ops.fields import as_field, as_images, check_number, common_batch, frame
-from .ops.resize import resize_field
 
 _IN_CACHE = 1 << 13
 _ROUNDING = 1e-4
@@ -97,7 +97,8 @@ def change_by_field(
     """`change(colour (h, W, 3), f (h, W, 1))` in strips; the picture itself where f is 0."""
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     count = common_batch(where, {"image": images.shape[0], "field": strengths.shape[0]})
-    strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
+    size = (images.shape[1], images.shape[2])
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     out = new_planes((count, *images.shape[1:]), image.device).to(image.dtype)
     rows = max(1, at_once(image.device, _IN_CACHE) // images.shape[2])
     for i in range(count):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .ops.beside import fields_beside, images_beside
 from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, srgb_to_linear
 from .ops.depth import fit_to, nearness
@@ -22,7 +23,6 @@ from .ops.fields import (
     frame,
 )
 from .ops.guided import guided_filter
-from .ops.resize import resize_field
 
 _LEVEL = 1 / 255
 _SMOOTHED = 0.03
@@ -62,7 +62,7 @@ def relight_by_field(
     check_number(f"{where}: relief", relief, 0)
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     size = (images.shape[1], images.shape[2])
-    strengths = resize_field(strengths, size)
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     if depth is not None:
         own = normals_from_depth(nearness(depth, near_is, where), relief=relief)
         # Slopes of a map brought up to the picture would be those of how its edges were drawn.
@@ -148,11 +148,7 @@ def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
     vectors = check_finite(as_images(normals, where)[..., :3].to(torch.float32), where)
     if bool((vectors >= 0).all()):
         vectors = vectors * 2 - 1
-    if (vectors.shape[1], vectors.shape[2]) != size:
-        raise InputError(
-            f"Relight by Field: an image of {size[1]} x {size[0]} pixels but normals of "
-            f"{vectors.shape[2]} x {vectors.shape[1]}. Resize one to the other."
-        )
+    vectors = images_beside(vectors, size, f"{where[:-1]} map")
     unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     return unit
 

@@ -24,9 +24,9 @@ class CompositeByField(io.ComfyNode):
             search_aliases=["blend", "mask composite", "mix images", "apply mask", "layer"],
             inputs=[
                 io.Image.Input("base", tooltip="What shows where the field is 0."),
-                io.Image.Input("effect", tooltip="What shows where the field is 1; same size."),
+                io.Image.Input("effect", tooltip="What shows where the field is 1."),
                 io.Mask.Input(
-                    "field", tooltip="A strength field or any mask. Another size is resized."
+                    "field", tooltip="A strength field or any mask."
                 ),
                 io.Combo.Input(
                     "space",
