@@ -21,7 +21,8 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
 
     base, effect: float (B, H, W, C) in [0, 1], sRGB, C = 3 or 4 (straight alpha); (H, W, C) is one
     frame. field: (B, H, W) or (H, W). An effect or field of another size is resized to the base. A
-    batch of 1 goes with any batch. space: where colours mix: "linear" light, "srgb" as stored, or "oklab".
+    batch of 1 goes with any batch. space: where colours mix: "linear" light, "srgb" as stored, or
+    "oklab".
     In that space, with f the field: c = (1 - f) base + f effect. With alpha, colours mix
     premultiplied: a = (1 - f) a0 + f a1, c = ((1 - f) a0 base + f a1 effect) / a. The result has
     base's channels: an effect with alpha on a base without is laid over it (f becomes f a1), and
