@@ -2,9 +2,10 @@
 
 `python benchmarks/fields.py [--megapixels 1 8 33] [--only distance ...] [--device cpu|cuda]`
 
-Prints a table: seconds of both sides (the best of --repeat runs or as many as take 10 s; processor time on the CPU with one
-thread, so that other work on the machine counts little), their ratio (above 1: ours is faster), how
-far apart the results are, and the most memory the process has held so far.
+Prints a table: seconds of both sides (the best of --repeat runs, or of as many as take 10 s;
+processor time on the CPU with one thread, so that other work on the machine counts little), their
+ratio (above 1: ours is faster), how far apart the results are, and the most memory the process has
+held so far.
 """
 
 from __future__ import annotations
@@ -90,8 +91,14 @@ def geodesic(size: tuple[int, int], device: str) -> Case:
     )
 
 
-def chain(size: tuple[int, int], device: str) -> Case:
+def chain(
+    size: tuple[int, int],
+    device: str,
+    check: Callable[[np.ndarray], np.ndarray] | None = None,
+    name: str = "",
+) -> Case:
     """A curve and two combinations, the same in numpy."""
+    check = check or in_range
     generator = torch.Generator().manual_seed(2)
     fields = [torch.rand((1, *size), generator=generator).to(device) for _ in range(3)]
     arrays = [field.cpu().numpy() for field in fields]
@@ -101,11 +108,25 @@ def chain(size: tuple[int, int], device: str) -> Case:
         return combine_fields([combine_fields([shaped, fields[1]]), fields[2]], mode="screen")
 
     def theirs() -> np.ndarray:
-        t = np.clip((arrays[0] - np.float32(0.1)) / np.float32(0.8), 0, 1)
+        t = np.clip((check(arrays[0]) - np.float32(0.1)) / np.float32(0.8), 0, 1)
         shaped = t * t * (3 - 2 * t)
-        return 1 - (1 - shaped * arrays[1]) * (1 - arrays[2])
+        product = check(shaped) * check(arrays[1])
+        return 1 - (1 - check(product)) * (1 - check(arrays[2]))
 
-    return "curve, multiply, screen / numpy", ours, theirs, apart
+    return f"curve, multiply, screen / numpy{name}", ours, theirs, apart
+
+
+def in_range(array: np.ndarray) -> np.ndarray:
+    """What each of our steps does with its inputs: refuses nan, clips to [0, 1] where needed."""
+    low, high = array.min(), array.max()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("not finite")
+    return array if low >= 0 and high <= 1 else array.clip(0, 1)
+
+
+def bare_chain(size: tuple[int, int], device: str) -> Case:
+    """The same chain, with no look at what comes in on numpy's side."""
+    return chain(size, device, lambda array: array, ", unchecked")
 
 
 def mixing(size: tuple[int, int], device: str) -> Case:
@@ -158,6 +179,7 @@ CASES = {
     "distance": distance,
     "geodesic": geodesic,
     "chain": chain,
+    "bare_chain": bare_chain,
     "composite": mixing,
     "blur": blurring,
 }
@@ -182,7 +204,7 @@ def clock(run: Callable[[], Any], device: str, repeat: int) -> tuple[float, Any]
 
 def lines(options: argparse.Namespace) -> Iterator[str]:
     """The rows of the table, each as soon as it is known."""
-    head = f"{'ours / theirs':40}{'MP':>6}{'ours s':>10}{'theirs s':>10}{'ratio':>8}"
+    head = f"{'ours / theirs':42}{'MP':>6}{'ours s':>10}{'theirs s':>10}{'ratio':>8}"
     yield f"{head}{'apart':>11}{'peak MiB':>10}"
     for megapixels in options.megapixels:
         size = size_of(megapixels)
@@ -192,7 +214,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             other, wanted = clock(theirs, "cpu", options.repeat)
             off = compare(result, wanted)
-            row = f"{title:40}{size[0] * size[1] / 1e6:6.1f}{mine:10.3f}{other:10.3f}"
+            row = f"{title:42}{size[0] * size[1] / 1e6:6.1f}{mine:10.3f}{other:10.3f}"
             yield f"{row}{other / mine:8.2f}{off:11.2e}{peak:10.0f}"
 
 

@@ -30,7 +30,7 @@ PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent",
 bell smoothstep(tent)."""
 UNITS = ("px", "percent")
 TIME_METHODS = ("gaussian", "median")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 19
 
 
 def curve_field(

@@ -40,7 +40,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 19
 
 
 def distance_to(mask: Tensor) -> Tensor:
