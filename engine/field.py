@@ -76,9 +76,9 @@ def distance_from(
     cheapest way over the grid of 8 neighbours, on which edges of the image in Oklab, and of the
     depth over its range, cost extra: an edge of contrast k is image_cost * k (depth_cost * k)
     thousandths of the picture's short side long, at any resolution, so that distance doesn't leak
-    over it. Slopes below 0.05 of contrast per hundredth of the short side, such as grain and
+    over it. Slopes below 0.03 of contrast per hundredth of the short side, such as grain and
     shading, count less and less (`ops.shortest_path.contrast_cost`). The outline of a mask, regions
-    or a box is no edge: within 0.75 % of the short side from it edges don't count, fully from 1.5 %
+    or a box is no edge: within 1 % of the short side from it edges don't count, fully from 2 %
     on. image (B, H, W, 3 or 4): of the anchor's size; depth (B, h, w): of its shape. Points are
     taken to their pixel.
     Where there is nothing to measure to, +-inf. Raises InputError for an anchor of no known form,

@@ -27,9 +27,9 @@ from .geodesic import oklab_planes
 _DIAGONAL = math.sqrt(2) / 2
 _DIRECTIONS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 _BAND = 2.0
-_SMOOTHED = 0.25
-_FAINT = 0.05
-_OUTLINE = 0.75
+_SMOOTHED = 0.5
+_FAINT = 0.03
+_OUTLINE = 1.0
 _DIFFERENCE = 1 / 3  # variance of what a central difference averages over: two pixels, evenly
 
 
