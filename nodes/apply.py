@@ -25,9 +25,7 @@ class CompositeByField(io.ComfyNode):
             inputs=[
                 io.Image.Input("base", tooltip="What shows where the field is 0."),
                 io.Image.Input("effect", tooltip="What shows where the field is 1."),
-                io.Mask.Input(
-                    "field", tooltip="A strength field or any mask."
-                ),
+                io.Mask.Input("field", tooltip="A strength field or any mask."),
                 io.Combo.Input(
                     "space",
                     options=list(SPACES),
