@@ -21,7 +21,7 @@ from . import cli_options as options
 from . import engine
 from .demo import run as run_demo
 from .engine import InputError, Regions, files
-from .engine.ops.fields import picture_of_size
+from .engine.ops.fields import check_aspect, picture_of_size
 from .engine.preview import draw_field, draw_regions, ids_map
 from .engine.sam2.everything import Everything
 from .engine.sam2.prompt_forms import GROUPINGS, ask
@@ -213,22 +213,12 @@ def field(given: argparse.Namespace) -> None:
         parts.append(_distance_field(size, given))
     if not parts:
         raise InputError("give --depth, --anchor or --anchor-mask, or several of them.")
-    _check_same_picture(parts)
+    first, last = ((int(part.shape[-2]), int(part.shape[-1])) for part in (parts[0], parts[-1]))
+    check_aspect("a mask", last, first)
     whole = engine.combine_fields(parts, mode=given.combine)[0]
     files.write_plane(given.out, 1 - whole if given.invert else whole)
     if given.heat:
         files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
-
-
-def _check_same_picture(parts: Sequence[Tensor]) -> None:
-    """Refuse a depth and a mask of other proportions: they can't be of one picture."""
-    height, width = parts[0].shape[-2:]
-    high, wide = parts[-1].shape[-2:]
-    if abs(width * high - wide * height) > max(width, height, wide, high):
-        raise InputError(
-            f"the depth is {width} x {height} pixels but the mask {wide} x {high}; give two of "
-            "the same picture."
-        )
 
 
 def _depth_field(depth: Tensor, given: argparse.Namespace) -> Tensor:

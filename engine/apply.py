@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .ops.checks import InputError
+from .ops.beside import fields_beside, images_beside
 from .ops.chunks import at_once, new_planes
 from .ops.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
 from .ops.fields import as_field, as_images, check_choice, common_batch, frame
-from .ops.resize import resize_field
 
 SPACES = ("linear", "srgb", "oklab")
+_LATENT_PIXELS = (8, 16, 32)
 _IN_CACHE = 1 << 16
 
 
 def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear") -> Tensor:
     """Mix two pictures by a field: `base` where it is 0, `effect` where it is 1.
 
-    base, effect: float (B, H, W, C) in [0, 1], sRGB, C = 3 or 4 (straight alpha), of one size;
-    (H, W, C) is one frame. field: (B, H, W) or (H, W); one of another size is resized. A batch of
-    1 goes with any batch. space: where colours mix: "linear" light, "srgb" as stored, or "oklab".
+    base, effect: float (B, H, W, C) in [0, 1], sRGB, C = 3 or 4 (straight alpha); (H, W, C) is one
+    frame. field: (B, H, W) or (H, W). An effect or field of another size is resized to the base. A
+    batch of 1 goes with any batch. space: where colours mix: "linear" light, "srgb" as stored, or
+    "oklab".
     In that space, with f the field: c = (1 - f) base + f effect. With alpha, colours mix
     premultiplied: a = (1 - f) a0 + f a1, c = ((1 - f) a0 base + f a1 effect) / a. The result has
     base's channels: an effect with alpha on a base without is laid over it (f becomes f a1), and
@@ -28,7 +30,7 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
     Returns base's dtype and rank (a batch where there are several frames). Where f is 0 the result
     is `base` bit for bit, and where f is 1 `effect` exactly, so long as both have the same
     channels; between, values stay in [0, 1] if those of the inputs do. No input is modified.
-    Raises InputError when batches or sizes don't fit, or `space` is unknown.
+    Raises InputError when batches or shapes don't fit, or `space` is unknown.
     """
     check_choice("Composite: space", space, SPACES)
     below, above = as_images(base, "Composite: base"), as_images(effect, "Composite: effect")
@@ -38,12 +40,8 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
         {"base": below.shape[0], "effect": above.shape[0], "field": amount.shape[0]},
     )
     size = (below.shape[1], below.shape[2])
-    if tuple(above.shape[1:3]) != size:
-        raise InputError(
-            f"Composite: the base is {size[1]} x {size[0]} pixels but the effect "
-            f"{above.shape[2]} x {above.shape[1]}. Resize one to the other."
-        )
-    amount = resize_field(amount, size)
+    above = _laid_on(above, size)
+    amount = fields_beside(amount, size, "Composite: a field")
     out = new_planes((count, *below.shape[1:]), base.device).to(base.dtype)
     rows = max(1, at_once(base.device, _IN_CACHE) // size[1])
     for i in range(count):
@@ -53,6 +51,22 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
             low, high = (frame(each, i)[part].contiguous() for each in (below, above))
             out[i, part] = _mix(low, high, frame(amount, i)[part, :, None], space)
     return out[0] if base.ndim == 3 and count == 1 else out
+
+
+def _laid_on(effect: Tensor, size: tuple[int, int]) -> Tensor:
+    """The effect at the size of its base.
+
+    A picture that went through a VAE comes back cropped about its middle to a multiple of 8 pixels
+    or more. It is laid where it was, and its border pixel goes on; any other is resized.
+    """
+    given = (effect.shape[1], effect.shape[2])
+    cropped = any(given == tuple(side // unit * unit for side in size) for unit in _LATENT_PIXELS)
+    if given == size or not cropped:
+        return images_beside(effect, size, "Composite: an effect")
+    top, left = ((whole - part) // 2 for whole, part in zip(size, given, strict=True))
+    pad = (left, size[1] - given[1] - left, top, size[0] - given[0] - top)
+    planes = F.pad(effect.movedim(-1, 1), pad, mode="replicate")
+    return planes.movedim(1, -1)
 
 
 def _mix(base: Tensor, effect: Tensor, amount: Tensor, space: str) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from .ops.beside import images_beside
 from .ops.checks import InputError, Progress
 from .ops.colour import srgb_to_oklab
 from .ops.distance import distance_to, signed_distance
@@ -257,9 +258,5 @@ def _guide(image: Tensor, size: tuple[int, int]) -> Tensor:
     where = "Blend Region Strengths: image"
     images = check_finite(as_images(image, where), where)
     common_batch("Blend Region Strengths", {"regions": 1, "image": images.shape[0]})
-    if tuple(images.shape[1:3]) != size:
-        raise InputError(
-            f"Blend Region Strengths: regions of {size[1]} x {size[0]} pixels but an image of "
-            f"{images.shape[2]} x {images.shape[1]}. Segment the image you blend along."
-        )
+    images = images_beside(images, size, f"{where[:-5]}an image")
     return srgb_to_oklab(frame(images, 0)[..., :3].to(torch.float32)).permute(2, 0, 1)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.blur import BLURS, blur
 from .ops.checks import Progress
 from .ops.colour import linear_to_srgb, srgb_to_linear
@@ -21,7 +22,7 @@ from .ops.fields import (
     common_batch,
     frame,
 )
-from .ops.resize import resize_field
+from .ops.fill import fill_smoothly
 
 _FIRST = 1.0
 _RATIO = 2**0.5
@@ -49,8 +50,9 @@ def blur_by_field(
     r). depth: (B, H, W), near_is "white" or "black": the picture is then blurred in 6 layers of
     depth, each laid over the ones behind, so that a blurred foreground also spreads over what is
     sharp behind it, and lets it through inside its outline; what nothing shows there is guessed
-    from around it. Where the field is 0 the result is `image` bit for bit, unless a nearer layer's
-    blur reaches there. Raises InputError where batches or sizes don't fit.
+    from around it. A surface that runs on through several layers is blurred as one. Where the field
+    is 0 the result is `image` bit for bit, unless a nearer layer's blur reaches there. Raises
+    InputError where batches or sizes don't fit.
     """
     where = "Blur by Field"
     check_choice(f"{where}: kind", kind, BLURS)
@@ -63,7 +65,7 @@ def blur_by_field(
         near = fit_to(nearness(depth, near_is, where), size, where, images)
         counts["depth"] = near.shape[0]
     count = common_batch(where, counts)
-    strengths = resize_field(strengths, size)
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     out = torch.empty((count, *images.shape[1:]), dtype=image.dtype, device=image.device)
     for i in range(count):
         picture, reach = frame(images, i), frame(strengths, i) * radius
@@ -160,20 +162,57 @@ def _layered(light: Tensor, reach: Tensor, near: Tensor, kind: str) -> Tensor:
     """Slices of depth, each spread by its own radii and laid over the ones behind.
 
     Every pixel belongs to one slice. What a nearer slice hides of the scene behind is filled from
-    the nearest pixel that shows, so that a blurred outline lets something through on both sides.
+    the pixels around that show, so that a blurred outline lets something through on both sides.
+    Where a surface runs on from one slice into the next nothing is hidden, and the two are added.
     """
-    out, covered = torch.zeros_like(light), torch.zeros_like(light[:1])
     slices, reach = _settled((near * _LAYERS).floor().clamp(0, _LAYERS - 1), reach)
+    ahead = _is_ahead(near)
+    # Light and coverage of the foremost surface so far, and of all that lies behind it.
+    surface = behind = torch.zeros_like(torch.cat([light, light[:1]]))
+    outlined = torch.ones_like(reach)
     for k in range(_LAYERS):
         if not bool((slices == k).any()):
             continue
-        whole, width, member = _without_nearer(light, reach, slices, k)
-        spread = _scatter(torch.cat([whole * member, member[None]]), width, kind)
-        share = spread[-1:].clamp(0, 1)
-        sharp = (member > 0) & (width <= 0)
-        out = torch.where(sharp, whole, out * (1 - share) + spread[:-1])
-        covered = torch.where(sharp, 1.0, covered * (1 - share) + spread[-1:])
-    return out / covered.clamp(min=1e-6)
+        surface, behind = _parted(surface, behind, outlined)
+        outlined = _outlined(slices > k, ahead, float(reach.max()))
+        whole, width, member = _without_nearer(light, reach, slices, k, ahead)
+        member = torch.where(slices == k, member, member * outlined)
+        whole = torch.cat([whole, torch.ones_like(whole[:1])])
+        sharp = (member >= 1) & (width <= 0)
+        spread = _scatter(whole * member, width, kind)
+        # What the surface covered already stays as far as this leaves room for it.
+        room = ((1 - spread[-1:]) / surface[-1:].clamp(min=1e-6)).clamp(0, 1)
+        surface = torch.where(sharp, whole, surface * room + spread)
+    out = _over(surface, behind)
+    return out[:-1] / out[-1:].clamp(min=1e-6)
+
+
+def _over(front: Tensor, behind: Tensor) -> Tensor:
+    return front + behind * (1 - front[-1:]).clamp(min=0)
+
+
+def _parted(front: Tensor, behind: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """`share` (H, W) of what is in front put behind; one over the other looks as it did."""
+    stays = front * (1 - share)
+    room = (1 - stays[-1:]).clamp(min=0)
+    moved = (_over(front, behind) - stays) / room.clamp(min=1e-3)
+    return stays, torch.where(room > 1e-3, moved, behind)
+
+
+def _is_ahead(near: Tensor) -> Tensor:
+    """Where a pixel of nearness (H, W) has something well in front of it beside it."""
+    side = 2 * _MIXED + 3
+    return F.max_pool2d(near[None], side, 1, side // 2)[0] - near > 0.25 / _LAYERS
+
+
+def _outlined(nearer: Tensor, ahead: Tensor, radius: float) -> Tensor:
+    """How far the border of `nearer` around each pixel is the outline of a thing, (H, W).
+
+    1 where at least half of it is, 0 where a surface just runs on.
+    """
+    border = (F.max_pool2d(nearer[None].float(), 3, 1, 1)[0] > 0) & ~nearer
+    share = blur(fill_smoothly(ahead.float()[None], border), radius, "gaussian")[0]
+    return (2 * share).clamp(max=1)
 
 
 def _settled(slices: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,7 +232,7 @@ def _settled(slices: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _without_nearer(
-    light: Tensor, reach: Tensor, slices: Tensor, k: int
+    light: Tensor, reach: Tensor, slices: Tensor, k: int, ahead: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Light (C, H, W), radii and membership of slice k (H, W), as if nothing nearer were there."""
     hidden = slices > k
@@ -202,17 +241,16 @@ def _without_nearer(
         return light, reach, member
     # Pixels beside an outline hold a share of what is in front, so they aren't copied, and go
     # where that is blurred.
-    seen = ~_beside(hidden)
+    mixed = _beside(hidden) & ahead
+    seen = ~(hidden | mixed)
     if bool((seen & (slices == k)).any()):
-        hidden |= _beside(hidden & (reach > _MIXED + 0.5)) & (slices <= k)
+        hidden |= _beside(hidden & (reach > _MIXED + 0.5)) & mixed & (slices <= k)
     else:
         seen = ~hidden
     y, x = nearest_source_of(hidden, seen)
-    soft = blur(torch.cat([light * seen, seen[None]]), float(reach.max()) / 2, "gaussian")
-    whole, width = light.clone(), reach.clone()
-    whole[:, hidden] = soft[:-1, y, x] / soft[-1, y, x]
+    width = reach.clone()
     width[hidden], member[hidden] = reach[y, x], member[y, x]
-    return whole, width, member
+    return torch.where(hidden, fill_smoothly(light, seen), light), width, member
 
 
 def _beside(mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.checks import InputError
 from .ops.chunks import at_once, new_planes
 from .ops.colour import srgb_to_oklab
@@ -23,14 +24,13 @@ from .ops.fields import (
     frame,
 )
 from .ops.guided import guided_filter
-from .ops.resize import resize_field
 
 PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent", "bell")
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
 UNITS = ("px", "percent")
 TIME_METHODS = ("gaussian", "median")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 19
 
 
 def curve_field(
@@ -112,7 +112,8 @@ def snap_field(
     images = check_finite(as_images(image, where), where)
     counts = {"field": strengths.shape[0], "image": images.shape[0]}
     count = common_batch("Snap Field", counts)
-    strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
+    size = (images.shape[1], images.shape[2])
+    strengths = fields_beside(strengths, size, "Snap Field: a field")
     scale = min(images.shape[1:3]) / 100 if units == "percent" else 1.0
     reach = max(1, round(radius * scale))
     out = torch.empty((count, *images.shape[1:3]), device=strengths.device)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .ops import distance as exact
 from .ops.anchors import as_points, box_mask, distance_to_points, points_mask
+from .ops.beside import fields_beside
 from .ops.checks import InputError
 from .ops.chunks import at_once, new_planes
 from .ops.combine import COMBINE_MODES, combine
@@ -29,7 +30,7 @@ from .ops.fields import (
     frame,
 )
 from .ops.ramp import ramp, window
-from .ops.resize import resize_field, resize_nearest
+from .ops.resize import resize_nearest
 from .ops.shortest_path import geodesic_distance, way_cost, without_outline
 from .regions import Regions
 
@@ -40,7 +41,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 _FEW_LEVELS = 256
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 19
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -76,9 +77,9 @@ def distance_from(
     cheapest way over the grid of 8 neighbours, on which edges of the image in Oklab, and of the
     depth over its range, cost extra: an edge of contrast k is image_cost * k (depth_cost * k)
     thousandths of the picture's short side long, at any resolution, so that distance doesn't leak
-    over it. Slopes below 0.05 of contrast per hundredth of the short side, such as grain and
+    over it. Slopes below 0.03 of contrast per hundredth of the short side, such as grain and
     shading, count less and less (`ops.shortest_path.contrast_cost`). The outline of a mask, regions
-    or a box is no edge: within 0.75 % of the short side from it edges don't count, fully from 1.5 %
+    or a box is no edge: within 1 % of the short side from it edges don't count, fully from 2 %
     on. image (B, H, W, 3 or 4): of the anchor's size; depth (B, h, w): of its shape. Points are
     taken to their pixel.
     Where there is nothing to measure to, +-inf. Raises InputError for an anchor of no known form,
@@ -360,7 +361,9 @@ def combine_fields(
         "Combine Fields", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
     )
     size = max((tuple(batch.shape[-2:]) for batch in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [resize_field(batch, (size[0], size[1])) for batch in batches]
+    fitted = [
+        fields_beside(batch, (size[0], size[1]), "Combine Fields: a field") for batch in batches
+    ]
     result = new_planes((count, *size), fitted[0].device)
     rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
     for i in range(count):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.chunks import at_once, new_planes
 from .ops.colour import (
     linear_to_oklab,
@@ -17,9 +18,10 @@ from .ops.colour import (
     srgb_to_linear,
 )
 from .ops.fields import as_field, as_images, check_number, common_batch, frame
-from .ops.resize import resize_field
 
 _IN_CACHE = 1 << 13
+_ROUNDING = 1e-4
+_HALVINGS = 10
 
 
 def grade_by_field(
@@ -39,6 +41,7 @@ def grade_by_field(
     otherwise: exposure: stops, x 2^(exposure f). temperature: -1 (cold) to 1 (warm), red x
     2^(temperature f / 2), blue x 2^(-temperature f / 2), then scaled back to the luminance it had.
     saturation: >= 0, Oklab chroma x (1 + (saturation - 1) f). hue: degrees, Oklab hue + hue f.
+    A colour more vivid than sRGB holds loses chroma until it fits, and keeps its hue.
     gamma: > 0, the sRGB value ** (1 / gamma^f), above 1 lifts the middle. Where f is 0, or no
     setting does anything, the picture is left bit for bit. Raises InputError for settings out of
     range or batches that don't fit.
@@ -94,7 +97,8 @@ def change_by_field(
     """`change(colour (h, W, 3), f (h, W, 1))` in strips; the picture itself where f is 0."""
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     count = common_batch(where, {"image": images.shape[0], "field": strengths.shape[0]})
-    strengths = resize_field(strengths, (images.shape[1], images.shape[2]))
+    size = (images.shape[1], images.shape[2])
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     out = new_planes((count, *images.shape[1:]), image.device).to(image.dtype)
     rows = max(1, at_once(image.device, _IN_CACHE) // images.shape[2])
     for i in range(count):
@@ -118,6 +122,26 @@ def _turn(light: Tensor, chroma: Tensor, angle: Tensor) -> Tensor:
     lab = linear_to_oklab(light)
     a, b = lab[..., 1:2] * chroma, lab[..., 2:3] * chroma
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    return oklab_to_linear(
-        torch.cat([lab[..., :1], a * cosine - b * sine, a * sine + b * cosine], -1)
-    )
+    turned = torch.cat([lab[..., :1], a * cosine - b * sine, a * sine + b * cosine], -1)
+    return _within_gamut(turned, light.amax(-1, keepdim=True).clamp(min=1))
+
+
+def _within_gamut(lab: Tensor, brightest: Tensor) -> Tensor:
+    """Oklab (..., 3) as linear light from 0 to `brightest`: chroma gives way, not hue.
+
+    Cut off channel by channel, an orange that is too vivid would turn red.
+    """
+    light = oklab_to_linear(lab)
+    outside = ((light < -_ROUNDING) | (light > brightest + _ROUNDING)).any(-1)
+    if light.device.type == "cpu" and not bool(outside.any()):
+        return light
+    vivid, top = lab[outside], brightest[outside]
+    low = torch.zeros_like(vivid[:, :1])
+    high = torch.ones_like(low)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried = oklab_to_linear(torch.cat([vivid[:, :1], vivid[:, 1:] * middle], -1))
+        fits = ((tried >= -_ROUNDING) & (tried <= top + _ROUNDING)).all(-1, keepdim=True)
+        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+    light[outside] = oklab_to_linear(torch.cat([vivid[:, :1], vivid[:, 1:] * low], -1))
+    return light

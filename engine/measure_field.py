@@ -9,10 +9,17 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from .ops.checks import InputError
 from .ops.distance import distance_to
 from .ops.falloff import STEEPEST
-from .ops.fields import as_field, as_planes, check_choice, check_number, common_batch, frame
+from .ops.fields import (
+    as_field,
+    as_planes,
+    check_aspect,
+    check_choice,
+    check_number,
+    common_batch,
+    frame,
+)
 from .ops.precision import as_double
 from .ops.resize import resize_area, resize_nearest
 from .regions import Regions
@@ -152,7 +159,9 @@ def border_band_index(field: Tensor, labels: Tensor, feather: float) -> float:
 
 def _band(strengths: Tensor, labels: Tensor, feather: float) -> float:
     if tuple(labels.shape[-2:]) != tuple(strengths.shape[-2:]):
-        labels = resize_nearest(labels, (strengths.shape[1], strengths.shape[2]))
+        size = (strengths.shape[1], strengths.shape[2])
+        check_aspect("Measure Field: regions", (labels.shape[-2], labels.shape[-1]), size)
+        labels = resize_nearest(labels, size)
     return border_band_index(strengths, labels, feather)
 
 
@@ -180,10 +189,10 @@ def _signature(regions: Regions) -> Tensor:
 def _monotonicity(strengths: Tensor, distance: Tensor) -> float:
     away = as_planes(distance, "Measure Field: distance").to(torch.float32)
     common_batch("Measure Field", {"field": strengths.shape[0], "distance": away.shape[0]})
-    if tuple(away.shape[-2:]) != tuple(strengths.shape[-2:]):
-        raise InputError(
-            f"Measure Field: field {tuple(strengths.shape)} but distance {tuple(away.shape)}."
-        )
+    size = (strengths.shape[1], strengths.shape[2])
+    if tuple(away.shape[-2:]) != size:
+        check_aspect("Measure Field: a distance", (away.shape[1], away.shape[2]), size)
+        away = resize_nearest(away, size)
     falling = total = 0.0
     for dim in (1, 2):
         change = as_double(strengths.diff(dim=dim))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from .ops.beside import fields_beside, images_beside
 from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, srgb_to_linear
 from .ops.depth import fit_to, nearness
@@ -18,7 +22,11 @@ from .ops.fields import (
     common_batch,
     frame,
 )
-from .ops.resize import resize_field
+from .ops.guided import guided_filter
+
+_LEVEL = 1 / 255
+_SMOOTHED = 0.03
+_FEW, _A_STAIR = 14, 32
 
 
 def relight_by_field(
@@ -54,10 +62,12 @@ def relight_by_field(
     check_number(f"{where}: relief", relief, 0)
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     size = (images.shape[1], images.shape[2])
-    strengths = resize_field(strengths, size)
+    strengths = fields_beside(strengths, size, f"{where}: a field")
     if depth is not None:
-        near = fit_to(nearness(depth, near_is, where), size, where, images)
-        facing = normals_from_depth(near, relief=relief)
+        own = normals_from_depth(nearness(depth, near_is, where), relief=relief)
+        # Slopes of a map brought up to the picture would be those of how its edges were drawn.
+        axes = [fit_to(own[..., i], size, where, images) for i in range(3)]
+        facing = F.normalize(torch.stack(axes, -1), dim=-1)
     else:
         assert normals is not None
         facing = _as_vectors(normals, size)
@@ -81,14 +91,56 @@ def relight_by_field(
 def normals_from_depth(nearness: Tensor, *, relief: float) -> Tensor:
     """Unit normals (B, H, W, 3), x right, y up, z to the viewer, of a height field.
 
-    nearness: float (B, H, W), 1 = nearest, as a height of nearness * relief * W pixels; slopes are
-    central differences, one-sided at the border.
+    nearness: float (B, H, W), 1 = nearest, as a height of nearness * relief * W pixels. A slope is
+    that of the smoother of a pixel's two sides (weights 1 / (step^2 + (1 / 255)^2)), then the
+    median of 3 x 3 pixels, so that the outline of a thing, where depth jumps, is no steep face. A
+    map of 16 to 256 depths is a staircase: there steps of one to three levels are averaged along
+    the surface, with a guided filter, and larger ones are outlines.
     """
-    height = nearness * (relief * nearness.shape[-1])
-    dy, dx = torch.gradient(height, dim=(1, 2)) if min(height.shape[1:]) > 1 else (0 * height,) * 2
+    slopes = torch.stack([_slopes(plane) for plane in nearness])
+    dx, dy = (slopes * (relief * nearness.shape[-1])).unbind(1)
     vectors = torch.stack([-dx, dy, torch.ones_like(dx)], -1)
     unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
     return unit
+
+
+def _slopes(height: Tensor) -> Tensor:
+    """Rise per pixel to the right and downwards of (H, W), float32 (2, H, W)."""
+    levels = torch.unique(height).diff()
+    if not _FEW < len(levels) < min(256, height.numel() / _A_STAIR):
+        return _median(torch.stack([_slope(height, dim, _smoother) for dim in (1, 0)]))
+    step = 3.5 * float(levels.median())
+    trust = partial(_within, limit=step)
+    reach = max(1, round(_SMOOTHED * min(height.shape)))
+    flat = [_slope(height, dim, trust) for dim in (1, 0)]
+    return torch.stack([guided_filter(each, height[None], reach, step**2) for each in flat])
+
+
+def _slope(height: Tensor, dim: int, trust: Callable[[Tensor], Tensor]) -> Tensor:
+    """Mean of the steps on either side of each pixel along `dim`, by how far each is trusted."""
+    if height.shape[dim] < 2:
+        return torch.zeros_like(height)
+    step = height.diff(dim=dim)
+    first, last = step.narrow(dim, 0, 1), step.narrow(dim, -1, 1)
+    before, after = torch.cat([first, step], dim), torch.cat([step, last], dim)
+    one, other = trust(before), trust(after)
+    return (before * one + after * other) / (one + other).clamp(min=1e-6)
+
+
+def _smoother(step: Tensor) -> Tensor:
+    return 1 / (step.square() + _LEVEL**2)
+
+
+def _within(step: Tensor, limit: float) -> Tensor:
+    return (step.abs() <= limit).to(step.dtype)
+
+
+def _median(planes: Tensor) -> Tensor:
+    """Median over 3 x 3 pixels of (C, H, W); the border pixel goes on for ever."""
+    wide = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    height, width = planes.shape[-2:]
+    near = [wide[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return torch.stack(near).median(0).values
 
 
 def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
@@ -96,11 +148,7 @@ def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
     vectors = check_finite(as_images(normals, where)[..., :3].to(torch.float32), where)
     if bool((vectors >= 0).all()):
         vectors = vectors * 2 - 1
-    if (vectors.shape[1], vectors.shape[2]) != size:
-        raise InputError(
-            f"Relight by Field: an image of {size[1]} x {size[0]} pixels but normals of "
-            f"{vectors.shape[2]} x {vectors.shape[1]}. Resize one to the other."
-        )
+    vectors = images_beside(vectors, size, f"{where[:-1]} map")
     unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     return unit
 

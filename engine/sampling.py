@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .ops.beside import fields_beside
 from .ops.checks import InputError
 from .ops.distance import distance_to
 from .ops.falloff import falloff
-from .ops.fields import as_field, check_number, common_batch
+from .ops.fields import as_field, check_aspect, check_number, common_batch
 from .ops.precision import as_double
-from .ops.resize import resize_area, resize_field
+from .ops.resize import resize_area
 
 
 def resize_to_latent(field: Tensor, latent_size: tuple[int, int], *, scale: int = 8) -> Tensor:
@@ -20,7 +21,8 @@ def resize_to_latent(field: Tensor, latent_size: tuple[int, int], *, scale: int 
 
     latent_size: (h, w). scale: pixels per latent pixel. A field that is a little larger than
     h * scale x w * scale (by less than `scale`) is cropped to it about its middle first, as ComfyUI
-    crops the picture it encodes; any other is resized whole. Zeros and ones stay exact.
+    crops the picture it encodes; any other of its shape is resized whole, another shape refused.
+    Zeros and ones stay exact.
     """
     strengths = as_field(field, "Resize Field to Latent: field")
     height, width = latent_size
@@ -30,6 +32,9 @@ def resize_to_latent(field: Tensor, latent_size: tuple[int, int], *, scale: int 
     if all(0 <= pixels < scale for pixels in spare):
         y, x = spare[0] // 2, spare[1] // 2
         strengths = strengths[:, y : y + height * scale, x : x + width * scale]
+    elif float(strengths.min()) != float(strengths.max()):
+        given, whole = strengths.shape[1:], (height * scale, width * scale)
+        check_aspect("Resize Field to Latent: a field", (given[0], given[1]), whole)
     return resize_area(strengths, (height, width))
 
 
@@ -117,7 +122,8 @@ def regional_weights(fields: Sequence[Tensor], *, background: bool = True) -> Te
         "Regional Weights", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
     )
     size = max(((b.shape[1], b.shape[2]) for b in batches), key=lambda s: (s[0] * s[1], s))
-    stack = torch.stack([resize_field(batch, size).expand(count, -1, -1) for batch in batches])
+    fitted = [fields_beside(batch, size, "Regional Weights: a field") for batch in batches]
+    stack = torch.stack([batch.expand(count, -1, -1) for batch in fitted])
     total = stack.sort(0).values.sum(0)
     if background:
         weights = stack / total.clamp(min=1)

@@ -24,10 +24,8 @@ class CompositeByField(io.ComfyNode):
             search_aliases=["blend", "mask composite", "mix images", "apply mask", "layer"],
             inputs=[
                 io.Image.Input("base", tooltip="What shows where the field is 0."),
-                io.Image.Input("effect", tooltip="What shows where the field is 1; same size."),
-                io.Mask.Input(
-                    "field", tooltip="A strength field or any mask. Another size is resized."
-                ),
+                io.Image.Input("effect", tooltip="What shows where the field is 1."),
+                io.Mask.Input("field", tooltip="A strength field or any mask."),
                 io.Combo.Input(
                     "space",
                     options=list(SPACES),

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..engine.ops.beside import fields_beside
 from ..engine.ops.fields import as_field, as_images, common_batch
 from ..engine.preview import draw_field, draw_regions, strengths_at
 from .inputs import text
@@ -104,7 +105,11 @@ class PreviewField(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Mask.Input("field", tooltip="A strength field or any mask."),
-                io.Image.Input("image", optional=True, tooltip="The picture to lay it over."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture to lay it over; the field comes to its size.",
+                ),
                 io.Float.Input(
                     "opacity",
                     default=0.75,
@@ -152,6 +157,9 @@ class PreviewField(io.ComfyNode):
     ) -> io.NodeOutput:
         fields = as_field(field)
         pictures = None if image is None else as_images(image)
+        if pictures is not None:
+            size = (int(pictures.shape[1]), int(pictures.shape[2]))
+            fields = fields_beside(fields, size, "a field")
         points = read_points(probe, "probe")
         counts = {"fields": len(fields), "images": 1 if pictures is None else len(pictures)}
         drawn, probed = [], []

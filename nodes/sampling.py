@@ -63,6 +63,27 @@ class FieldToDenoiseMask(io.ComfyNode):
                     "KSampler leaves out the last sigma but one.",
                     optional=True,
                 ),
+                whole(
+                    "start_at_step",
+                    0,
+                    0,
+                    10000,
+                    "As in KSampler (Advanced); without sigmas.",
+                    optional=True,
+                ),
+                whole(
+                    "end_at_step",
+                    10000,
+                    0,
+                    10000,
+                    "As in KSampler (Advanced); without sigmas.",
+                    optional=True,
+                ),
+                switch(
+                    "return_with_leftover_noise",
+                    "As in KSampler (Advanced), where end_at_step comes before the end.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -90,10 +111,14 @@ class FieldToDenoiseMask(io.ComfyNode):
         scheduler: str = "simple",
         denoise: float = 1.0,
         sampler: str = "euler",
+        start_at_step: int = 0,
+        end_at_step: int = 10000,
+        return_with_leftover_noise: bool = False,
     ) -> io.NodeOutput:
         sampling = model.get_model_object("model_sampling")
         if sigmas is None:
-            sigmas = _sigmas_of(sampling, steps, scheduler, denoise, sampler)
+            whole_run = _sigmas_of(sampling, steps, scheduler, denoise, sampler)
+            sigmas = _part(whole_run, start_at_step, end_at_step, return_with_leftover_noise)
         cuts = schedule_thresholds(sigmas, sampling.timestep, float(sampling.sigma_min))
         mask = for_user(denoise_mask(on_latent(field, latent, model), cuts, floor=_FLOOR))
         masked = dict(latent)
@@ -111,6 +136,17 @@ def _sigmas_of(sampling: Any, steps: int, scheduler: str, denoise: float, sample
     if leaves_out:
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
     return sigmas[-(steps + 1) :].cpu()
+
+
+def _part(sigmas: Tensor, start: int, end: int, leftover_noise: bool) -> Tensor:
+    """The sigmas from one step to another, as KSampler (Advanced) cuts them."""
+    if end < len(sigmas) - 1:
+        sigmas = sigmas[: end + 1].clone()
+        if not leftover_noise:
+            sigmas[-1] = 0
+    if start >= len(sigmas) - 1:
+        raise InputError(f"nothing is sampled from step {start} to {end}. Set them as there.")
+    return sigmas[start:]
 
 
 def on_latent(field: Tensor, latent: Any, model: Any = None) -> Tensor:

@@ -291,7 +291,7 @@ def test_field_takes_a_smaller_depth_but_none_of_another_picture(tmp_path, capsy
         files.write_mask(tmp_path / f"{name}.png", torch.ones(*size, dtype=torch.bool))
     argv = ["field", "--depth", tmp_path / "depth.png", "--anchor-mask"]
     line = _fails(capsys, *argv, tmp_path / "turned.png", *out)
-    assert "the depth is 60 x 40 pixels but the mask 40 x 60" in line
+    assert "a mask of 40 x 60 pixels doesn't have the shape of a picture of 60 x 40" in line
     _run(*argv, tmp_path / "double.png", *out)
 
 

@@ -1,4 +1,4 @@
-"""Maps and pictures that come beside regions, at the size of the regions' picture.
+"""Maps and pictures that come beside regions or a picture, at the size of that picture.
 
 One of another size is resized, and one of another shape refused: stretched, it would be of
 something else.
@@ -46,6 +46,37 @@ def image_beside(
     picture = _one(as_images(image), where, "image")[..., :3].to(device, torch.float32)
     _check(where, "an image", picture.shape[:2], size)
     return resize_field(picture.movedim(-1, 0), size).movedim(0, -1)
+
+
+def fields_beside(fields: Tensor, size: tuple[int, int], what: str) -> Tensor:
+    """Fields float32 (B, H, W) of `size`. what: names them in an error, as "Grade: a field".
+
+    One that is the same everywhere says nothing of a shape, and fits any picture.
+    """
+    if tuple(fields.shape[-2:]) == tuple(size):
+        return fields
+    low, high = fields.aminmax()
+    if low == high:
+        return fields[:, :1, :1].expand(-1, *size)
+    check_aspect(what, (fields.shape[-2], fields.shape[-1]), size)
+    return resize_field(fields, size)
+
+
+def images_beside(images: Tensor, size: tuple[int, int], what: str) -> Tensor:
+    """Images (B, H, W, 3 or 4) of `size`, their dtype; resized with alpha premultiplied."""
+    if tuple(images.shape[1:3]) == tuple(size):
+        return images
+    check_aspect(what, (images.shape[1], images.shape[2]), size)
+    parts = [_resized(image.to(torch.float32).movedim(-1, 0), size) for image in images]
+    return torch.stack(parts).movedim(1, -1).to(images.dtype)
+
+
+def _resized(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    if len(planes) == 3:
+        return torch.stack([resize_field(plane[None], size)[0] for plane in planes])
+    alpha = resize_field(planes[3:], size)
+    colour = resize_field(planes[:3] * planes[3:], size) / alpha.clamp(min=1e-6)
+    return torch.cat([torch.where(alpha > 0, colour, 0.0), alpha])
 
 
 def _one(batch: Tensor, where: str, what: str) -> Tensor:

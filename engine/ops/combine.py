@@ -55,7 +55,8 @@ def combine(
 
 
 def _screen(one: Tensor, other: Tensor, out: Tensor | None) -> Tensor:
-    return torch.neg(one, out=out).add_(1).mul_(1 - other).neg_().add_(1)
+    whole = one.new_ones(())  # torch.rsub takes no `out`
+    return torch.sub(whole, torch.sub(whole, one, out=out).mul_(1 - other), out=out)
 
 
 _PAIRS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .beside import images_beside
 from .blur import blur
 from .checks import InputError
 from .depth import fit_to
@@ -26,9 +27,9 @@ from .geodesic import oklab_planes
 _DIAGONAL = math.sqrt(2) / 2
 _DIRECTIONS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 _BAND = 2.0
-_SMOOTHED = 0.25
-_FAINT = 0.05
-_OUTLINE = 0.75
+_SMOOTHED = 0.5
+_FAINT = 0.03
+_OUTLINE = 1.0
 _DIFFERENCE = 1 / 3  # variance of what a central difference averages over: two pixels, evenly
 
 
@@ -149,11 +150,8 @@ def way_cost(
     counts |= {} if images is None else {"image": images.shape[0]}
     counts |= {} if planes is None else {"depth": planes.shape[0]}
     size = (mask.shape[1], mask.shape[2])
-    if images is not None and tuple(images.shape[1:3]) != size:
-        raise InputError(
-            f"{where}: the anchor is {size[1]} x {size[0]} pixels but the image "
-            f"{images.shape[2]} x {images.shape[1]}. Resize one to the other."
-        )
+    if images is not None:
+        images = images_beside(images, size, f"{where}: an image")
     cost = torch.ones((common_batch(where, counts), *size), device=mask.device)
     for i in range(cost.shape[0]):
         picture = None if images is None else frame(images, i)

@@ -131,11 +131,32 @@ def test_a_field_of_another_size_is_resized():
     assert torch.equal(composite(base, effect, torch.ones(2, 2)), effect)
 
 
+def test_a_picture_that_a_vae_cropped_lies_where_it_was():
+    base = torch.rand(1, 43, 61, 3, generator=torch.Generator().manual_seed(8))
+    effect = base[:, 1:41, 2:58] * 0.5  # 56 x 40, about the middle
+    mixed = composite(base, effect, torch.ones(1, 43, 61))
+    assert torch.equal(mixed[:, 1:41, 2:58], effect)
+    assert torch.equal(mixed[0, 0, 2:58], effect[0, 0])
+
+
+def test_an_effect_of_another_size_is_resized_without_its_hidden_colours():
+    base, field = torch.zeros(1, 6, 6, 4), torch.ones(1, 6, 6)
+    effect = torch.ones(1, 12, 12, 4)
+    effect[:, :, 5:] = torch.tensor([0.0, 0.0, 0.0, 0.0])
+    mixed = composite(base, effect, field, "srgb")
+    shown = mixed[..., 3] > 0
+    assert mixed[0, 0, 2, 3] == pytest.approx(0.5, abs=0.2)
+    torch.testing.assert_close(mixed[shown][:, :3], torch.ones(int(shown.sum()), 3))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((torch.rand(4, 2, 2, 3), torch.rand(1, 2, 2, 3), torch.rand(3, 2, 2)), "4 x base but 3"),
-        ((torch.rand(2, 2, 3), torch.rand(2, 4, 3), torch.rand(2, 2)), "2 x 2 pixels .* 4 x 2"),
+        (
+            (torch.rand(2, 2, 3), torch.rand(2, 4, 3), torch.rand(2, 2)),
+            "effect of 4 x 2 pixels .* 2 x 2",
+        ),
         ((torch.rand(2, 2, 2), torch.rand(2, 2, 3), torch.rand(2, 2)), "base: wanted an image"),
         ((torch.rand(2, 2, 3), torch.rand(2, 2, 3), torch.full((2, 2), torch.nan)), "finite"),
         ((torch.rand(2, 2, 3), torch.rand(2, 2, 3), torch.rand(2, 2), "xyz"), "xyz"),

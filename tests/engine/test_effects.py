@@ -255,3 +255,59 @@ def test_normals_that_are_no_numbers_are_named():
     image, field = torch.rand(1, 4, 5, 3), torch.ones(1, 4, 5)
     with pytest.raises(InputError, match="normals: has values that are not finite"):
         relight_by_field(image, field, normals=torch.full((1, 4, 5, 3), torch.nan))
+
+
+def test_a_surface_that_runs_through_many_depths_shows_no_bands():
+    image = (torch.rand(1, 12, 9, 3, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    image = image.repeat_interleave(12, 1).repeat_interleave(12, 2)
+    depth = torch.linspace(0, 1, 144)[:, None].expand(1, 144, 108)
+    field = torch.ones(1, 144, 108)
+    layered = blur_by_field(image, field, radius=6, depth=depth)
+    assert (layered - blur_by_field(image, field, radius=6)).abs().max() < 1e-5
+
+
+def test_what_shows_through_a_blurred_outline_has_no_edges_of_its_own():
+    near = torch.zeros(1, 96, 96)
+    near[:, 24:72, 24:72] = 1.0
+    image = torch.zeros(1, 96, 96, 3)
+    image[:, :, 48:] = 1.0  # behind: a black half and a white one
+    image[near > 0] = 0.5
+    out = blur_by_field(image, near, radius=40, depth=near)
+    inside = out[0, 30:66, 30:66, 0]
+    assert inside.diff(dim=1).abs().max() < 0.05
+
+
+def test_an_outline_where_depth_jumps_is_no_dark_line():
+    depth = torch.zeros(1, 24, 24)
+    depth[:, 8:16, 8:16] = 1.0
+    depth[:, 8:16, 7] = depth[:, 8:16, 16] = 0.5  # antialiased
+    lit = relight_by_field(
+        torch.full((1, 24, 24, 3), 0.5), torch.ones(1, 24, 24), depth=depth, elevation=90
+    )
+    assert (lit - lit[0, 0, 0]).abs().max() < 0.005
+
+
+def test_an_8_bit_ramp_is_lit_as_evenly_as_a_fine_one():
+    fine = torch.linspace(0, 0.3, 160).expand(1, 90, 160) + torch.linspace(0, 0.7, 90)[:, None]
+    facing = normals_from_depth((fine * 255).round() / 255, relief=0.4)
+    wanted = normals_from_depth(fine, relief=0.4)
+    assert (facing - wanted)[0, 8:-8, 8:-8].abs().max() < 0.06
+
+
+def test_a_small_depth_map_gives_the_slopes_of_a_large_one():
+    ridge = 1 - torch.linspace(-1, 1, 96).abs().expand(1, 64, 96)
+    image, field = torch.full((1, 64, 96, 3), 0.5), torch.ones(1, 64, 96)
+    large = relight_by_field(image, field, depth=ridge, azimuth=0)
+    small = relight_by_field(image, field, depth=ridge[:, 2::4, 2::4], azimuth=0)
+    assert (large - small)[:, :, 4:40].abs().max() < 0.02
+
+
+def test_a_colour_made_too_vivid_keeps_its_hue_and_lightness():
+    image = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
+    before = srgb_to_oklab(image)
+    after = srgb_to_oklab(grade_by_field(image, torch.ones(1, 16, 16), saturation=6))
+    hues = [torch.atan2(lab[..., 2], lab[..., 1]) for lab in (before, after)]
+    turned = torch.remainder(hues[1] - hues[0] + math.pi, 2 * math.pi) - math.pi
+    coloured = before[..., 1:].norm(dim=-1) > 0.03
+    assert turned[coloured].abs().max() < math.radians(2)
+    assert (after - before)[..., 0].abs().max() < 0.01

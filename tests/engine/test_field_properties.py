@@ -180,7 +180,7 @@ def test_a_field_does_not_depend_on_resolution(make, small):
 
 
 def test_a_field_round_edges_does_not_depend_on_resolution(scene):
-    """From 240 pixels on: below, a pixel is wider than what edges are smoothed by."""
+    """From 120 pixels on: below, a pixel is wider than what edges are smoothed by."""
     whole = {
         "image": scene.image[None],
         "depth": scene.depth[None],

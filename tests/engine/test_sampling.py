@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from region_fields.engine import InputError
+from region_fields.engine.ops.resize import resize_area
 from region_fields.engine.sampling import (
     denoise_mask,
     regional_weights,
@@ -75,10 +76,16 @@ def test_thresholds_that_rise_or_go_nowhere_are_named():
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(10, 40), st.integers(10, 40))
 def test_the_area_resize_keeps_the_mean_and_exact_ends(h, w, height, width):
     field = torch.rand((2, height, width), generator=torch.Generator().manual_seed(h * w))
-    latent = resize_to_latent(field, (h, w), scale=100)
+    latent = resize_area(field, (h, w))
     torch.testing.assert_close(latent.mean((1, 2)), field.mean((1, 2)))
     assert bool((resize_to_latent(torch.ones(1, height, width), (h, w)) == 1).all())
     assert bool((resize_to_latent(torch.zeros(1, height, width), (h, w)) == 0).all())
+
+
+def test_a_field_of_another_shape_than_the_latent_is_refused_unless_it_is_the_same_everywhere():
+    with pytest.raises(InputError, match=r"field of 20 x 10 pixels .* 80 x 80"):
+        resize_to_latent(torch.rand(1, 10, 20), (10, 10))
+    assert resize_to_latent(torch.zeros(1, 64, 64), (10, 20)).shape == (1, 10, 20)
 
 
 def test_whole_blocks_are_averaged():

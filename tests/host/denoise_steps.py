@@ -1,8 +1,9 @@
 """Run by the host's Python: how many steps core's DifferentialDiffusion frees pixels for.
 
 Arguments: the checkout of the host, the root of this pack. Prints one JSON list with, per model and
-scheduler, its name, the field asked for, the steps freed, the number of steps, and whether even a
-mask of 0 is freed (a schedule whose last sigma is the model's least).
+schedule, its name, the field asked for, the steps freed, the number of steps, whether even a mask
+of 0 is freed (a schedule whose last sigma is the model's least), and how many steps share one
+threshold at most.
 """
 
 import json
@@ -23,8 +24,6 @@ import torch  # noqa: E402
 from comfy import model_sampling, samplers  # noqa: E402
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion  # noqa: E402
 from region_fields.engine.sampling import denoise_mask, schedule_thresholds  # noqa: E402
-
-STEPS = 20
 
 
 def samplings():
@@ -48,25 +47,37 @@ def freed(sampling, sigmas, mask):
     return count
 
 
+def schedules(sampling):
+    """Names and sigmas: every scheduler, 4 to 50 steps, all of a run, its last half, a part."""
+    for scheduler in samplers.SCHEDULER_NAMES:
+        for steps in (4, 20, 50):
+            try:
+                whole = samplers.calculate_sigmas(sampling, scheduler, steps)
+                longer = samplers.calculate_sigmas(sampling, scheduler, 2 * steps)
+            except AttributeError:
+                continue
+            yield f"{scheduler}, {steps}", whole
+            yield f"{scheduler}, {steps}, denoise 0.5", longer[-steps - 1 :]
+            yield f"{scheduler}, {steps}, a part", whole[steps // 4 : steps - 1]
+
+
 results = []
+field = torch.linspace(0, 1, 81)[None, None]
 for name, sampling in samplings():
-    for scheduler in ("simple", "normal", "karras", "beta", "sgm_uniform"):
-        try:
-            sigmas = samplers.calculate_sigmas(sampling, scheduler, STEPS)
-        except AttributeError:
+    for schedule, sigmas in schedules(sampling):
+        if len(sigmas) < 3:
             continue
         thresholds = schedule_thresholds(sigmas, sampling.timestep, float(sampling.sigma_min))
-        field = torch.linspace(0, 1, 81)[None, None]
         mask = denoise_mask(field, thresholds)
         results.append(
             {
-                "name": f"{name}, {scheduler}",
+                "name": f"{name}, {schedule}",
                 "field": field.flatten().tolist(),
                 "free": freed(sampling, sigmas, mask).flatten().tolist(),
                 "plain": freed(sampling, sigmas, field).flatten().tolist(),
                 "steps": len(sigmas) - 1,
                 "zero_is_freed": float(thresholds[-1]) <= 0,
-                "distinct": bool((thresholds.diff() < 0).all()),
+                "together": int(thresholds.unique(return_counts=True)[1].max()),
             }
         )
 print(json.dumps(results))

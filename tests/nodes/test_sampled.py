@@ -30,8 +30,8 @@ class Run:
 def sample(
     host: Host, kind: str, sampler: str, scheduler: str, denoise: float = 1.0, **more: Any
 ) -> Run:
-    """KSampler, or SamplerCustom on one half of split sigmas where `half` says which."""
-    half = more.pop("half", None)
+    """KSampler, SamplerCustom on the `half` of split sigmas, or KSampler (Advanced) on `part`."""
+    half, part = more.pop("half", None), more.pop("part", None)
     where = host.folder / "temp" / f"{uuid.uuid4().hex}.pt"
     field = STRENGTHS.expand(1, 64, -1).repeat_interleave(8, 2).contiguous()
     model = Call("Probe_SampledModel", {"kind": kind})
@@ -45,7 +45,16 @@ def sample(
         "positive": words,
         "negative": words,
     }
-    if half is None:
+    if part is not None:
+        cut = {"start_at_step": part[0], "end_at_step": part[1]}
+        how = {"steps": STEPS, "scheduler": scheduler}
+        more = {**given, **how, **cut, "return_with_leftover_noise": part[2]}
+        masked = Call("RegionFields_FieldToDenoiseMask", more, 1)
+        more = {"add_noise": "enable", "noise_seed": 5, "sampler_name": sampler, **how, **cut}
+        more["return_with_leftover_noise"] = "enable" if part[2] else "disable"
+        out = host.chain(Call("KSamplerAdvanced", {**ends, **more, "latent_image": masked}))
+        out = out["LATENT"]
+    elif half is None:
         masked = Call("RegionFields_FieldToDenoiseMask", {**given, **how, "sampler": sampler}, 1)
         more = {**how, "seed": 5, "sampler_name": sampler, "latent_image": masked}
         out = host.chain(Call("KSampler", {**ends, **more}))["LATENT"]
@@ -104,3 +113,11 @@ def test_strength_0_leaves_the_latent_as_it_was_also_where_the_schedule_ends_at_
     # What is free for longer has changed more: no strength falls back below a weaker one's band.
     by_steps = torch.stack([change[run.free == n].mean() for n in run.free.unique()])
     assert bool((by_steps.diff() > -0.05 * by_steps.max()).all())
+
+
+@pytest.mark.parametrize("leftover", [False, True], ids=["clean", "leftover noise"])
+@pytest.mark.parametrize("kind", ["EPS", "FLOW"])
+def test_it_holds_for_a_part_of_ksampler_advanced(host: Host, kind: str, leftover: bool):
+    run = sample(host, kind, "euler", "simple", part=(4, 14, leftover))
+    assert run.asked == 10
+    assert float((run.free / 10 - STRENGTHS).abs().max()) <= 0.5 / 10 + 1e-5

@@ -2,11 +2,26 @@
 
 import pytest
 import torch
-from region_fields.engine import InputError, Regions, fill_coverage, select
+from region_fields.engine import (
+    InputError,
+    Regions,
+    blend_strengths,
+    combine_fields,
+    composite,
+    fill_coverage,
+    select,
+)
+from region_fields.engine.blur import blur_by_field
+from region_fields.engine.curve import snap_field
 from region_fields.engine.edit import combine_with, snap_edges
+from region_fields.engine.field import distance_from
 from region_fields.engine.filter import filter_regions
+from region_fields.engine.grade import grade_by_field, haze_by_field
+from region_fields.engine.measure_field import measure_field
 from region_fields.engine.ops.beside import depth_beside, image_beside, mask_beside
 from region_fields.engine.ops.fields import check_aspect
+from region_fields.engine.relight import relight_by_field
+from region_fields.engine.sampling import regional_weights, resize_to_latent
 
 CPU = torch.device("cpu")
 SIZE = (12, 16)
@@ -78,3 +93,41 @@ def test_shapes_may_differ_by_what_rounding_to_tiles_needs():
     for given, size in (((64, 64), (1080, 1920)), ((100, 104), (100, 100))):
         with pytest.raises(InputError, match="doesn't have the shape"):
             check_aspect("a depth", given, size)
+
+
+IMAGE, FIELD = torch.rand(1, 12, 16, 3), torch.rand(1, 12, 16)
+BESIDE = {
+    "composite": lambda side: composite(IMAGE, IMAGE, side),
+    "effect": lambda side: composite(IMAGE, side[..., None].expand(-1, -1, -1, 3), FIELD),
+    "grade": lambda side: grade_by_field(IMAGE, side, exposure=1),
+    "haze": lambda side: haze_by_field(IMAGE, side),
+    "blur": lambda side: blur_by_field(IMAGE, side, radius=2),
+    "blur by depth": lambda side: blur_by_field(IMAGE, FIELD, radius=2, depth=side),
+    "relight": lambda side: relight_by_field(IMAGE, side, depth=FIELD),
+    "relight by depth": lambda side: relight_by_field(IMAGE, FIELD, depth=side),
+    "normals": lambda side: relight_by_field(
+        IMAGE, FIELD, normals=side[..., None].expand(-1, -1, -1, 3)
+    ),
+    "snap": lambda side: snap_field(side, IMAGE, radius=1),
+    "combine": lambda side: combine_fields([side, torch.rand(1, 48, 64)]),
+    "weights": lambda side: regional_weights([side, torch.rand(1, 48, 64)]),
+    "latent": lambda side: resize_to_latent(side, (3, 4), scale=4),
+    "round edges": lambda side: distance_from(FIELD, image=side[..., None].expand(-1, -1, -1, 3)),
+    "membrane": lambda side: blend_strengths(
+        halves(), [0, 1], method="membrane", image=side[..., None].expand(-1, -1, -1, 3)
+    ),
+    "measure": lambda side: measure_field(FIELD, distance=side),
+    "measure regions": lambda side: measure_field(FIELD, regions=side > 0.5),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_beside_a_field_too_another_size_is_resized_and_another_shape_refused(name):
+    BESIDE[name](torch.rand(1, 24, 32))
+    with pytest.raises(InputError, match=r"of 20 x 32 pixels? doesn't have the shape of"):
+        BESIDE[name](torch.rand(1, 32, 20))
+
+
+@pytest.mark.parametrize("name", ["composite", "grade", "haze", "blur", "relight", "snap"])
+def test_a_field_that_is_the_same_everywhere_fits_any_picture(name):
+    assert torch.equal(BESIDE[name](torch.zeros(1, 64, 64)), BESIDE[name](0 * FIELD))
