@@ -237,14 +237,15 @@ class SoftShares(io.ComfyNode):
         method = "background" if rest == OWN_SHARE else "nearest"
         if len({frame.size for frame in frames}) > 1:
             raise InputError("the images have several sizes, but a mask batch has one.")
-        shares, labels = [], []
-        progress = Progress(len(frames))
-        for i, frame in enumerate(frames):
+        held = [
+            fill_coverage(frame.take(range(min(count, len(frame)))), method) for frame in frames
+        ]
+        orders = [frame.ids.argsort().tolist() for frame in held]
+        progress, shares, labels = Progress(len(frames)), [], []
+        for i, (frame, order) in enumerate(zip(held, orders, strict=True)):
             progress.frame(i)
-            held = fill_coverage(frame.take(range(min(count, len(frame)))), method)
-            order = held.ids.argsort()
-            shares.append(for_user(region_weights(held, width))[order])
-            labels += [held.labels[k] for k in order.tolist()]
+            shares.append(for_user(region_weights(frame, width, order)))
+            labels += [frame.labels[k] for k in order]
         # One batch, of which the list holds views: at 8 megapixels a share takes 33 MB.
         batch = shares[0] if len(shares) == 1 else torch.cat(shares)
         return io.NodeOutput(list(batch[:, None]), labels, batch)
