@@ -146,7 +146,7 @@ class Bench:
             "fill: nearest, max_gap": lambda: fill_coverage(few, max_gap=40),
             "fill: segment": self.asking_again(few),
             "soft shares of the 8 largest": lambda: region_weights(
-                fill_coverage(r.take(range(8)), "background"), 16
+                fill_coverage(r.take(range(8)), "background"), 16, range(9)
             ),
         }
 

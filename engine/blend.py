@@ -30,6 +30,7 @@ from .ops.resize import resize_nearest
 from .regions import Regions
 
 BLENDS = ("partition", "membrane")
+_PIXELS_AT_ONCE = 4 << 20
 
 
 def blend_strengths(
@@ -82,11 +83,14 @@ def blend_strengths(
     return _partition(chosen, values, width, progress)[None]
 
 
-def region_weights(regions: Regions | Tensor, width: float = 20.0) -> Tensor:
+def region_weights(
+    regions: Regions | Tensor, width: float = 20.0, order: Sequence[int] | None = None
+) -> Tensor:
     """The weights of `blend_strengths`, float32 (N, H, W), which sum to 1 over N at every pixel.
 
-    In the order of the regions, for conditioning each region with a prompt of its own. A mask
-    without a pixel has weight 0. Raises InputError when there is no region or width <= 0.
+    For conditioning each region with a prompt of its own. A mask without a pixel has weight 0.
+    order: the indices of all regions in the order wanted; without it their own order.
+    Raises InputError when there is no region or width <= 0.
     """
     if not 0 < width < math.inf:
         raise InputError(f"Region Weights: wanted a width above 0, got {width}.")
@@ -94,18 +98,20 @@ def region_weights(regions: Regions | Tensor, width: float = 20.0) -> Tensor:
     chosen, _ = _pair(regions, [0.0] * count, 0.0)
     if len(chosen) == 0:
         raise InputError("Region Weights: there is no region.")
-    shares = SoftShares(chosen.size, chosen.device)
-    for exponents, _, window in _exponents(chosen, [0.0] * len(chosen), width):
-        shares.add(exponents, 0.0, window)
-    total = shares.log_weight()
-    del shares  # three planes
+    places = chosen.ids if isinstance(regions, Tensor) else torch.arange(count)
+    if order is not None:
+        places = torch.tensor(order).argsort()[places]
     weights = torch.zeros((count, *chosen.size), device=chosen.device)
-    places = chosen.ids.tolist() if isinstance(regions, Tensor) else range(count)
-    for i, (exponents, _, window) in zip(
-        places, _exponents(chosen, [0.0] * len(chosen), width), strict=True
+    values = [0.0] * len(chosen)
+    for place, (exponents, _, window) in zip(
+        places.tolist(), _exponents(chosen, values, width), strict=True
     ):
-        weights[i][window] = torch.exp(exponents - total[window])
-    return weights.div_(weights.sum(0))
+        weights[place].fill_(-torch.inf)[window] = exponents
+    rows = max(1, _PIXELS_AT_ONCE // (len(chosen) * chosen.size[1]))
+    for top in range(0, chosen.size[0], rows):
+        part = slice(top, top + rows)
+        weights[places, part] = weights[places, part].softmax(0)
+    return weights
 
 
 def strengths_by_depth(
@@ -221,7 +227,7 @@ def _exponents(
             window = padded_window((x0, y0, x1, y1), pad, regions.size)
             inside = signed_distance(mask[window])
             limit = 2.0 * sum(regions.size)
-            yield inside.clamp_(-limit, limit) / width, values[start + i], window
+            yield inside.clamp_(-limit, limit).div_(width), values[start + i], window
 
 
 def _partition(

@@ -19,13 +19,13 @@ from torch import Tensor
 from .ops.beside import image_beside, mask_beside
 from .ops.bits import bit_count, pack_bits, unpack_bits, unpack_box
 from .ops.checks import InputError, Progress
-from .ops.components import fill_enclosed_holes, remove_small_islands
 from .ops.dilate import within
 from .ops.distance import signed_distance
 from .ops.fields import check_choice, check_number
 from .ops.geodesic import oklab_planes
 from .ops.guided import Guide
 from .ops.islands import islands_of
+from .ops.tidy import fill_holes_within, remove_islands_within
 from .regions import Regions
 
 _MOST_BYTES = 4 << 30
@@ -115,13 +115,19 @@ def fill_holes(regions: Regions, area: float = math.inf) -> Regions:
     """Fill holes of fewer than `area` pixels: 8-connected background parts that the region
     encloses. What touches the image's border is no hole."""
     check_number("Fill Holes: area", 0 if area == math.inf else area, 0)
-    return _each(regions, 1, lambda mask: fill_enclosed_holes(mask, area))
+    packed = regions.packed.clone()
+    for plane, box in zip(packed, regions.boxes.tolist(), strict=True):
+        fill_holes_within(plane, box, area)
+    return _with_masks(regions, packed)
 
 
 def remove_specks(regions: Regions, area: float) -> Regions:
     """Remove 8-connected parts of fewer than `area` pixels; a region's largest part stays."""
     check_number("Remove Specks: area", area, 0)
-    return _each(regions, 0, lambda mask: remove_small_islands(mask, area))
+    packed = regions.packed.clone()
+    for plane, box in zip(packed, regions.boxes.tolist(), strict=True):
+        remove_islands_within(plane, box, area)
+    return _with_masks(regions, packed)
 
 
 def grow(regions: Regions, pixels: float) -> Regions:

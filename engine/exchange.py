@@ -181,9 +181,9 @@ def paste_crops(
 def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
     """core's LAYERS: one tight layer for each region over the image's size, and a message.
 
-    image: (H, W, 3 or 4). The largest region lies at the bottom. A layer's mask is 1 where the
-    layer is transparent. core takes at most 50 layers: of more regions the smallest are left out,
-    and the message says how many; otherwise it is empty.
+    image: (H, W, 3 or 4); alpha, if any, goes along. The largest region lies at the bottom. A
+    layer's mask is 1 where the layer is transparent. core takes at most 50 layers: of more regions
+    the smallest are left out, and the message says how many; otherwise it is empty.
     """
     kept = regions.take(range(min(len(regions), MOST_LAYERS)))
     left_out = len(regions) - len(kept)
@@ -193,7 +193,7 @@ def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
             {
                 "type": "raster",
                 "name": kept.labels[z] or f"region {int(kept.ids[z])}",
-                "image": crop[..., :3],
+                "image": crop,
                 "mask": mask.neg_().add_(1),
                 "x": box["x"],
                 "y": box["y"],

@@ -118,6 +118,11 @@ class BlendRegionStrengths(io.ComfyNode):
         progress = Progress(len(frames))
         fields = []
         for i, frame in enumerate(frames):
+            if len(frame) == 0 and outside == "reach over":
+                raise InputError(
+                    "there is no region that could reach over the picture. Segment something, or "
+                    "set outside to own strength."
+                )
             plane = of_frame(planes, i, len(frames), "depth")
             chosen = _strengths(frame, strengths, first, last, values, plane, drawn)
             picture = of_frame(images, i, len(frames), "image")

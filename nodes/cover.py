@@ -124,7 +124,10 @@ class FillCoverage(io.ComfyNode):
                     min=0.0,
                     max=10000.0,
                     step=1.0,
-                    tooltip="With edges: how much an edge of the picture holds the fill back.",
+                    tooltip=(
+                        "With edges: how far an edge holds the fill back. One from black to white "
+                        "counts as so many thousandths of the picture's shorter side."
+                    ),
                     advanced=True,
                 ),
                 near_is_input(advanced=True),
@@ -161,6 +164,7 @@ class FillCoverage(io.ComfyNode):
         depth: Any = None,
         model: HeldSam2 | None = None,
     ) -> io.NodeOutput:
+        _check_connected(method, overlaps, image, depth, model)
         frames = regions_from(regions)
         images = None if image is None else as_images(image)
         values, drawn = None, "white"
@@ -233,17 +237,31 @@ class SoftShares(io.ComfyNode):
         method = "background" if rest == OWN_SHARE else "nearest"
         if len({frame.size for frame in frames}) > 1:
             raise InputError("the images have several sizes, but a mask batch has one.")
-        shares, labels = [], []
-        progress = Progress(len(frames))
-        for i, frame in enumerate(frames):
+        held = [
+            fill_coverage(frame.take(range(min(count, len(frame)))), method) for frame in frames
+        ]
+        orders = [frame.ids.argsort().tolist() for frame in held]
+        progress, shares, labels = Progress(len(frames)), [], []
+        for i, (frame, order) in enumerate(zip(held, orders, strict=True)):
             progress.frame(i)
-            held = fill_coverage(frame.take(range(min(count, len(frame)))), method)
-            order = held.ids.argsort()
-            shares.append(for_user(region_weights(held, width))[order])
-            labels += [held.labels[k] for k in order.tolist()]
+            shares.append(for_user(region_weights(frame, width, order)))
+            labels += [frame.labels[k] for k in order]
         # One batch, of which the list holds views: at 8 megapixels a share takes 33 MB.
         batch = shares[0] if len(shares) == 1 else torch.cat(shares)
         return io.NodeOutput(list(batch[:, None]), labels, batch)
+
+
+def _check_connected(method: str, overlaps: str, image: Any, depth: Any, model: Any) -> None:
+    """Raise InputError where a way of filling lacks an input."""
+    if method == "edges" and image is None:
+        raise InputError("edges needs the picture; connect image, or fill by another method.")
+    if method == "segment" and (image is None or model is None):
+        raise InputError(
+            "segment needs the picture and a model; connect image and model, or fill by another "
+            "method."
+        )
+    if overlaps == "nearest_depth" and depth is None:
+        raise InputError("nearest_depth needs a depth; connect it, or choose another winner.")
 
 
 def _segmenter(

@@ -54,6 +54,8 @@ class FilterRegions(io.ComfyNode):
         mask: Tensor | None = None,
         **limits: Any,
     ) -> io.NodeOutput:
+        if mask is None and (limits["min_overlap"] > 0 or limits["max_overlap"] < 1):
+            raise InputError("min_overlap and max_overlap need a mask to overlap with; connect it.")
         frames = regions_from(regions)
         masks = None if mask is None else as_mask(mask)
         kept = [

@@ -15,9 +15,10 @@ from ..ops.checks import InputError, Progress
 from ..ops.components import label_components
 from ..ops.distance import distance_to, nearest_source_of
 from ..ops.fields import check_choice
-from ..ops.geodesic import edge_cost, spread_labels
+from ..ops.geodesic import oklab_planes, spread_labels
 from ..ops.labels import paint_labels, split_labels
 from ..ops.runs import finite_means
+from ..ops.shortest_path import contrast_cost
 from ..regions import Regions
 from .ask_again import Ratings, Segmenter, ask_again
 
@@ -60,8 +61,9 @@ def fill_coverage(
     near_is: "white" where larger values are nearer, "black" where farther.
     method: what becomes of pixels that none holds, as in `FILL_METHODS`. "nearest" is exact; of
     regions equally near, the one whose nearest pixel is leftmost, then topmost. "edges" needs
-    image (H, W, 3), sRGB; a step costs its length x (1 + edge_strength x colour gradient, per
-    pixel in Oklab), and the cheapest path decides. New regions have score 1 and new ids.
+    image (H, W, 3), sRGB; the cheapest path decides, on which an edge of contrast k in Oklab is
+    edge_strength x k thousandths of the short side long at any resolution, and grain and shading
+    cost little (`ops.shortest_path.contrast_cost`). New regions have score 1 and new ids.
     max_gap: only pixels within so many pixels of a region are filled; None fills all. The result
     then may leave the rest out, and a second fill goes farther. smallest_gap: with "new_regions",
     connected gaps (8 neighbours) of fewer pixels go to the nearest region instead.
@@ -79,9 +81,11 @@ def fill_coverage(
     if max_gap is not None and not max_gap >= 0:
         raise InputError(f"Fill Coverage: wanted a max_gap of 0 or more pixels, got {max_gap}.")
     if method == "edges" and image is None:
-        raise InputError("Fill Coverage: filling along edges needs the image; connect it.")
+        raise InputError("Fill Coverage: method edges needs image, the picture whose edges count.")
     if method == "segment" and segmenter is None:
-        raise InputError("Fill Coverage: segment needs a SAM 2 model and the image; connect both.")
+        raise InputError(
+            "Fill Coverage: method segment needs a segmenter, which finds regions at points."
+        )
     claims = _claims(regions, overlaps, depth, near_is)
     labels = paint_labels(regions.packed, regions.boxes, regions.size[1], claims)
     if len(regions) == 0 and (method != "segment" or max_gap is not None):
@@ -122,7 +126,7 @@ def _claims(regions: Regions, overlaps: str, depth: Tensor | None, near_is: str)
 def _mean_depths(regions: Regions, depth: Tensor | None, near_is: str) -> list[float]:
     """Mean depth over each region, the nearest lowest; inf where it has no finite value."""
     if depth is None:
-        raise InputError("Fill Coverage: overlaps by nearest_depth need a depth; connect it.")
+        raise InputError("Fill Coverage: overlaps by nearest_depth need depth, a map (H, W).")
     check_choice("Fill Coverage: near_is", near_is, ("white", "black"))
     plane = depth_beside(depth, regions.size, regions.device, "Fill Coverage")
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
@@ -145,7 +149,8 @@ def _fill_along_edges(
     size = (labels.shape[0], labels.shape[1])
     sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():
-        spread, _ = spread_labels(labels, edge_cost(sized, strength), progress)
+        cost = contrast_cost(oklab_planes(sized), strength).add_(1)
+        spread, _ = spread_labels(labels, cost, progress)
         labels[gaps] = spread[gaps]
 
 

@@ -84,8 +84,9 @@ def signed_distance(masks: Tensor) -> Tensor:
     pixels, half a pixel from the centres on its two sides, so the values beside it are 0.5 and
     -0.5. +inf where a plane is all inside, -inf where it is all outside.
     """
-    inside, outside = distance_to(~masks), distance_to(masks)
-    return torch.where(masks, inside - 0.5, 0.5 - outside)
+    distance = distance_to(~masks)
+    distance -= distance_to(masks)  # one of the two is 0
+    return distance.add_(torch.where(masks, -0.5, 0.5))
 
 
 def _check(sources: Tensor) -> None:

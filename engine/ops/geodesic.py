@@ -36,20 +36,6 @@ def oklab_planes(image: Tensor) -> Tensor:
     return lab
 
 
-def edge_cost(image: Tensor, strength: float) -> Tensor:
-    """What it costs to cross each pixel: 1 + strength x the length of the colour gradient.
-
-    image: sRGB (H, W, 3 or 4). The gradient is taken in Oklab by central differences, per pixel.
-    Returns float32 (H, W), at least 1.
-    """
-    squared = torch.zeros(image.shape[:2], device=image.device)
-    for plane in oklab_planes(image):
-        padded = torch.nn.functional.pad(plane[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
-        squared += ((padded[1:-1, 2:] - padded[1:-1, :-2]) / 2).square_()
-        squared += ((padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2).square_()
-    return 1 + strength * squared.sqrt_()
-
-
 def spread_labels(
     labels: Tensor, cost: Tensor, progress: Progress | None = None
 ) -> tuple[Tensor, Tensor]:

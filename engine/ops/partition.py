@@ -32,10 +32,6 @@ class SoftShares:
     def mean(self) -> Tensor:
         return self._total / self._weight
 
-    def log_weight(self) -> Tensor:
-        """log(sum(e^exponent)): a map's share is e^(exponent - log_weight)."""
-        return self._top + self._weight.log()
-
 
 def padded_window(
     box: tuple[int, int, int, int], pad: int, size: tuple[int, int]

@@ -122,11 +122,12 @@ def contrast_cost(guide: Tensor, per_contrast: float) -> Tensor:
     """
     unit = min(guide.shape[1:]) / 100
     spread = max(0.0, (_SMOOTHED * unit) ** 2 - _DIFFERENCE)
-    smooth = blur(guide, 2 * math.sqrt(spread), "gaussian")
     squared = torch.zeros(guide.shape[1:], device=guide.device)
-    for dim in (1, 2):
-        if guide.shape[dim] > 1:
-            squared += torch.gradient(smooth, dim=dim)[0].square().sum(0)
+    for plane in guide:  # one at a time, for memory
+        smooth = blur(plane[None], 2 * math.sqrt(spread), "gaussian")[0]
+        for dim in (0, 1):
+            if plane.shape[dim] > 1:
+                squared += torch.gradient(smooth, dim=dim)[0].square_()
     squared.mul_(unit**2)
     share = squared / (squared + _FAINT**2)
     return squared.sqrt_().mul_(share).mul_(per_contrast / 10)

@@ -59,19 +59,19 @@ def draw_regions(
     if len(regions):
         for row in range(0, len(picture), _ROWS_AT_ONCE):
             part, above = picture[row : row + _ROWS_AT_ONCE], top[row : row + _ROWS_AT_ONCE]
-            painted = torch.lerp(part, colours[above.clamp_min(0)], opacity)
+            painted = torch.lerp(part, colours[above.clamp_min(0).long()], opacity)
             part.copy_(torch.where((above >= 0)[..., None], painted, part))
     if outlines:
         _outline(picture, regions, colours)
     if ids or labels:
         words = _words(regions, top, ids, labels)
         picture = letter(picture, words, _letter_size(regions.size))
-    return picture.clamp(0, 1).to(image.device)
+    return picture.clamp_(0, 1).to(image.device)
 
 
 def topmost(regions: Regions) -> Tensor:
-    """The last region in canonical order at each pixel, the smallest; int64 (H, W), -1 for none."""
-    top = torch.full(regions.size, -1, dtype=torch.int64, device=regions.device)
+    """The last region in canonical order at each pixel, the smallest; int32 (H, W), -1 for none."""
+    top = torch.full(regions.size, -1, dtype=torch.int32, device=regions.device)
     for i, (window, mask) in enumerate(_windows(regions)):
         top[window][mask] = i
     return top
@@ -80,7 +80,7 @@ def topmost(regions: Regions) -> Tensor:
 def ids_map(regions: Regions) -> Tensor:
     """The id of the last region in canonical order at each pixel; int64 (H, W), -1 for none."""
     ids = torch.cat([regions.ids.new_tensor([-1]), regions.ids])
-    return ids[topmost(regions) + 1]
+    return ids[(topmost(regions) + 1).long()]
 
 
 def colour_labels(labels: Tensor) -> Tensor:

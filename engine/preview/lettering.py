@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 Word = tuple[float, float, str]
+_ROWS_AT_ONCE = 256
 
 
 def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
@@ -32,8 +33,14 @@ def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
         at = (_within(x, -left, right, width), _within(y, -top, bottom, height))
         on_rim.text(at, text, fill=255, font=font, anchor="mm", stroke_width=stroke)
         on_ink.text(at, text, fill=255, font=font, anchor="mm")
-    dark = picture * (1 - 0.85 * _layer(rim, picture))
-    return torch.lerp(dark, torch.ones_like(dark), _layer(ink, picture))
+    lettered = picture.clone()
+    rim_rows, ink_rows = (torch.from_numpy(np.array(image)) for image in (rim, ink))
+    for top in range(0, height, _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        part = lettered[rows]
+        part.mul_(1 - 0.85 * _share(rim_rows[rows], part))
+        part.lerp_(torch.ones_like(part), _share(ink_rows[rows], part).expand_as(part))
+    return lettered
 
 
 def text_size(text: str, size: int) -> tuple[int, int]:
@@ -46,6 +53,6 @@ def _within(middle: float, before: float, after: float, length: int) -> float:
     return min(max(middle, before), max(length - after, before))
 
 
-def _layer(image: Image.Image, like: Tensor) -> Tensor:
-    drawn = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
-    return drawn[..., None].to(like.device, like.dtype)
+def _share(drawn: Tensor, like: Tensor) -> Tensor:
+    """What was drawn, uint8 (h, W), as shares (h, W, 1) of the type and device of `like`."""
+    return (drawn.to(torch.float32) / 255)[..., None].to(like.device, like.dtype)

@@ -151,6 +151,16 @@ def test_the_membrane_never_overshoots(seed):
     assert float(field.max()) <= max(strengths) + 1e-6
 
 
+def test_region_weights_come_in_the_order_asked_for():
+    masks = torch.rand((4, 20, 30), generator=torch.Generator().manual_seed(1)) < 0.3
+    order = [2, 0, 3, 1]
+    regions = Regions.from_masks(masks)
+    assert torch.equal(region_weights(regions, 4.0, order), region_weights(regions, 4.0)[order])
+    assert torch.equal(region_weights(masks[order], 4.0), region_weights(masks, 4.0)[order])
+    masks[1] = False
+    assert not region_weights(masks, 4.0)[1].any()
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 200))
 def test_region_weights_sum_to_one_and_rebuild_the_blend(seed):

@@ -211,10 +211,41 @@ def test_sam2_asked_in_a_gap_finds_the_thing_in_it(nano):
 
 
 def test_edges_stop_the_filling_where_the_picture_changes():
-    image = torch.zeros(2, 8, 3)
-    image[:, 6:] = 1
-    assert map_of(fill_coverage(two(), "edges", image=image)) == ["33333355"] * 2
-    assert map_of(fill_coverage(two(), "edges", image=torch.zeros(2, 8, 3))) == ["33333555"] * 2
+    blocks = two().masks.repeat_interleave(20, 1).repeat_interleave(20, 2)
+    large = Regions.from_masks(blocks, ids=two().ids)
+    image = torch.zeros(40, 160, 3)
+    image[:, 120:] = 1
+
+    def drawn(picture: torch.Tensor) -> list[str]:
+        filled = fill_coverage(large, "edges", image=picture, edge_strength=3000)
+        return [row[5::20] for row in map_of(filled)[5::20]]
+
+    assert drawn(image) == ["33333355"] * 2
+    assert drawn(torch.zeros(40, 160, 3)) == ["33333555"] * 2
+
+
+@pytest.mark.parametrize("size", [100, 200])
+def test_filling_along_edges_is_the_same_at_any_resolution(size):
+    """An edge from black to white at 0.3 of the way is 0.2 long: the fill meets at 0.4."""
+    image = torch.zeros(size, size, 3)
+    image[:, int(0.3 * size) :] = 1
+    ends = torch.zeros(2, size, size, dtype=torch.bool)
+    ends[0, :, 0], ends[1, :, -1] = True, True
+    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image, edge_strength=200)
+    left = filled.masks[0 if bool(filled.masks[0, 0, 0]) else 1]
+    assert float(left.float().mean()) == pytest.approx(0.4, abs=0.015)
+
+
+def test_grain_hardly_moves_where_the_filling_meets():
+    size = 320
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((size, size, 3), 0.5)
+    image[:, : size // 2] += 0.03 * torch.randn((size, size // 2, 3), generator=generator)
+    ends = torch.zeros(2, size, size, dtype=torch.bool)
+    ends[0, :, 0], ends[1, :, -1] = True, True
+    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image.clamp(0, 1))
+    left = filled.masks[0 if bool(filled.masks[0, 0, 0]) else 1]
+    assert float(left.float().mean()) == pytest.approx(0.5, abs=0.03)
 
 
 def test_kept_regions_keep_score_and_label():
@@ -321,9 +352,9 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
     [
         ({"method": "flood"}, "wanted one of nearest"),
         ({"overlaps": "first"}, "wanted one of smallest"),
-        ({"method": "edges"}, "needs the image"),
-        ({"method": "segment"}, "needs a SAM 2 model"),
-        ({"overlaps": "nearest_depth"}, "need a depth"),
+        ({"method": "edges"}, "needs image"),
+        ({"method": "segment"}, "needs a segmenter"),
+        ({"overlaps": "nearest_depth"}, "need depth"),
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
         ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),

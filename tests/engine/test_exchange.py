@@ -130,21 +130,61 @@ def test_a_crop_of_another_size_is_resized_to_its_box():
     assert pasted[..., 0].tolist() == [[0, 1, 1, 0], [0, 1, 1, 0]]
 
 
-def test_layers_composite_to_the_image_where_regions_are():
-    image = picture()
-    layers, message = to_layers(two(), image)
-    assert message == ""
-    assert layers["canvas"] == (4, 3)
-    canvas = torch.zeros(3, 4, 3)
+def composited(layers: dict) -> torch.Tensor:
+    """What core's Create Layered Image makes of LAYERS with opaque normal layers: (H, W, 4).
+
+    As its rules are: raster items of version 1 in the order of z_index, each at x, y; a layer's
+    alpha is the picture's, if it has any, x (1 - mask); without a background.
+    """
+    assert layers["version"] == 1
+    width, height = layers["canvas"]
+    canvas = torch.zeros(height, width, 4)
     for layer in sorted(layers["layers"], key=lambda layer: layer["z_index"]):
-        y, x = layer["y"], layer["x"]
-        part = canvas[y : y + layer["h"], x : x + layer["w"]]
-        opaque = (1 - layer["mask"][0])[..., None]
-        part.copy_(layer["image"][0] * opaque + part * (1 - opaque))
-    inside = two().union()
-    assert torch.equal(canvas[inside], image[inside])
-    assert not canvas[~inside].any()
-    assert [layer["name"] for layer in layers["layers"]] == ["region 9", "dot"]
+        assert (layer["type"], layer["blend_mode"]) == ("raster", "normal")
+        assert (layer["opacity"], layer["rotation"], layer["visible"]) == (1.0, 0.0, True)
+        assert all(type(layer[key]) is int for key in ("x", "y", "w", "h", "z_index"))
+        picture, mask = layer["image"], layer["mask"]
+        assert picture.shape[:3] == mask.shape == (1, layer["h"], layer["w"])
+        alpha = (1 - mask[0]) * (picture[0, ..., 3] if picture.shape[-1] == 4 else 1)
+        rows = slice(layer["y"], layer["y"] + layer["h"])
+        part = canvas[rows, layer["x"] : layer["x"] + layer["w"]]
+        assert part.shape[:2] == alpha.shape  # inside the canvas
+        above = torch.cat([picture[0, ..., :3], torch.ones_like(alpha)[..., None]], -1)
+        part.copy_(torch.where(alpha[..., None] > 0.5, above, part))
+    return canvas
+
+
+@given(stack=stacks)
+def test_layers_composite_to_the_image_where_regions_are(stack):
+    regions = Regions.from_masks(torch.from_numpy(stack))
+    image = picture(*regions.size)
+    layers, message = to_layers(regions, image)
+    assert message == ""
+    canvas, inside = composited(layers), regions.union()
+    assert torch.equal(canvas[..., :3][inside], image[inside])
+    assert torch.equal(canvas[..., 3] > 0, inside)
+    assert [layer["z_index"] for layer in layers["layers"]] == list(range(len(regions)))
+    for layer in layers["layers"]:  # tight: no side of the crop is empty
+        opaque = layer["mask"][0] == 0
+        for side in (opaque[0], opaque[-1], opaque[:, 0], opaque[:, -1]):
+            assert side.any()
+
+
+def test_layers_are_named_and_the_smaller_region_lies_above():
+    masks = torch.stack([mask_of("####", "####", "...."), mask_of(".#..", ".#..", "....")])
+    layers, _ = to_layers(Regions.from_masks(masks, labels=["", "stick"]), picture())
+    assert layers["canvas"] == (4, 3)
+    assert [layer["name"] for layer in layers["layers"]] == ["region 0", "stick"]
+    below, above = layers["layers"]
+    assert (above["x"], above["y"], above["w"], above["h"]) == (1, 0, 1, 2)
+    assert above["z_index"] > below["z_index"]
+
+
+def test_a_pictures_own_alpha_stays_in_its_layers():
+    image = torch.cat([picture(), mask_of("####", "##.#", "####")[..., None].float()], -1)
+    layers, _ = to_layers(two(), image)
+    assert {layer["image"].shape[-1] for layer in layers["layers"]} == {4}
+    assert int((composited(layers)[..., 3] > 0).sum()) == int(two().union().sum()) - 1
 
 
 def test_of_too_many_regions_the_smallest_are_left_out_of_the_layers():

@@ -21,8 +21,9 @@ from region_fields.engine import (
     select,
 )
 from region_fields.engine import files as engine_files
-from region_fields.engine.blend import region_weights
+from region_fields.engine.blend import region_weights, strengths_by_depth, strengths_by_rank
 from region_fields.engine.coco import to_coco
+from region_fields.engine.compare import compare_masks
 from region_fields.engine.cover import FILL_METHODS, OVERLAP_WINNERS, gap_points
 from region_fields.engine.edit import (
     COMBINATIONS,
@@ -39,10 +40,18 @@ from region_fields.engine.edit import (
 )
 from region_fields.engine.exchange import crop_regions, to_boxes, to_layers
 from region_fields.engine.filter import filter_regions, remove_duplicates
-from region_fields.engine.label_map import to_label_map
-from region_fields.engine.preview import draw_regions
+from region_fields.engine.label_map import KEEPERS, to_colour_map, to_label_map
+from region_fields.engine.measure_field import measure_field
+from region_fields.engine.preview import draw_regions, ids_map
 from region_fields.engine.segs import to_segs
-from region_fields.engine.selection import CRITERIA, Question, sort_order, subject
+from region_fields.engine.selection import (
+    CRITERIA,
+    Question,
+    renumbered,
+    rest_of,
+    sort_order,
+    subject,
+)
 from torch import Tensor
 
 SIZE = (7, 12)
@@ -77,6 +86,8 @@ OPERATIONS: dict[str, Callable[[Regions], Any]] = {
     **{f"select {by}": lambda r, by=by: select(r, by, 2, **QUESTION) for by in CRITERIA},
     **{f"sort {by}": lambda r, by=by: sort_order(r, by, Question(**QUESTION)) for by in CRITERIA},
     "subject": subject,
+    "rest": lambda r: rest_of(r, select(r, "largest")),
+    "renumber": lambda r: renumbered(r, sort_order(r, "left_most", Question())),
     "filter": lambda r: filter_regions(r, min_area=3, border="drop", mask=MASK, max_overlap=0.9),
     "remove duplicates": lambda r: remove_duplicates(r, 0.5),
     **{f"combine {how}": lambda r, how=how: combine_with(r, MASK, how) for how in COMBINATIONS},
@@ -97,7 +108,24 @@ OPERATIONS: dict[str, Callable[[Regions], Any]] = {
     "blend": lambda r: blend_strengths(r, {"a": 1.0}, 3.0, default_outside=0.5),
     "shares": lambda r: region_weights(r, 2.0) if len(r) else None,
     "distance": lambda r: field_from_distance(r.union(), outer_radius=4),
-    "label map": to_label_map,
+    **{
+        f"label map {keeper}": lambda r, keeper=keeper: to_label_map(r, keeper)
+        for keeper in KEEPERS
+    },
+    "colours": lambda r: to_colour_map(to_label_map(r)),
+    "ids": ids_map,
+    "strengths by depth": lambda r: strengths_by_depth(r, DEPTH),
+    **{
+        f"strengths by {by}": lambda r, by=by: strengths_by_rank(r, by=by)
+        for by in ("area", "left", "top", "score")
+    },
+    "membrane": lambda r: blend_strengths(
+        r, {"a": 1.0}, 2.0, method="membrane", default_outside=0.5
+    ),
+    "compare": lambda r: compare_masks(r.union(), MASK),
+    "measure field": lambda r: measure_field(DEPTH[None], regions=[r]).as_json(),
+    "only uncovered": lambda r: draw_regions(IMAGE, r, only_uncovered=True),
+    "whole crops": lambda r: crop_regions(r, IMAGE, longest=4, cut_out=False),
     "boxes": to_boxes,
     "crops": lambda r: crop_regions(r, IMAGE, 1),
     "layers": lambda r: to_layers(r, IMAGE),

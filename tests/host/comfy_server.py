@@ -281,11 +281,20 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(checkout: Checkout, folder: Path, extra: tuple[str, ...] = ()) -> Host:
-    """Start ComfyUI on the CPU with `folder` as its base directory and wait until it answers."""
+def start(
+    checkout: Checkout,
+    folder: Path,
+    extra: tuple[str, ...] = (),
+    more_packs: dict[str, Path] | None = None,
+) -> Host:
+    """Start ComfyUI on the CPU with `folder` as its base directory and wait until it answers.
+
+    more_packs: other node packs to load, by the name of their folder.
+    """
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     packs = {"region-fields": ROOT, "region-fields-probes": Path(__file__).parent / "probes"}
+    packs |= more_packs or {}
     for name, target in packs.items():
         (folder / "custom_nodes" / name).symlink_to(target, target_is_directory=True)
     (folder / "user" / "default").mkdir(exist_ok=True)

@@ -300,3 +300,17 @@ def test_crops_of_a_batch_go_back_to_their_own_images_by_any_boxes(host: Host):
                 assert torch.equal(back[i, y, x], pictures[i, y, x])
         with pytest.raises(HostError, match="a box is of image 2 but there are 1 images"):
             host.call("RegionFields_PasteCrops", image=pictures[:1], crops=crops, bboxes=given)
+
+
+LACKING = {
+    "edges needs the picture; connect image": {"method": "edges"},
+    "nearest_depth needs a depth; connect it": {"overlaps": "nearest_depth"},
+}
+
+
+@pytest.mark.parametrize("told", LACKING)
+def test_a_missing_input_is_asked_for_in_the_nodes_own_words(host: Host, told: str):
+    settings = {"method": "nearest", "overlaps": "smallest", "max_gap": 0.0, "smallest_gap": 0}
+    settings |= {"edge_strength": 100.0, "near_is": "auto"} | LACKING[told]
+    with pytest.raises(HostError, match=f"Fill Coverage: {told}"):
+        host.call("RegionFields_FillCoverage", regions=REGIONS, **settings)

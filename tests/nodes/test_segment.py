@@ -213,5 +213,5 @@ def test_fill_coverage_asks_the_model_inside_the_gaps(host: Host, loader: Call):
     assert len(filled) > 1
     (kept,) = [i for i, own in enumerate(filled.ids.tolist()) if own == 0]
     assert bool(filled.masks[kept, :, :20].all())
-    with pytest.raises(HostError, match="Fill Coverage: segment needs a SAM 2 model and the image"):
+    with pytest.raises(HostError, match="Coverage: segment needs the picture and a model; connect"):
         host.call("RegionFields_FillCoverage", **inputs)

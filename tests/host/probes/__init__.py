@@ -239,6 +239,37 @@ class CountSteps:
         return (counting,)
 
 
+class Inverter:
+    """For the Impact Pack's detailers: a pipe of nothing, and a sampler that inverts the crop."""
+
+    def __init__(self):
+        self.model_options = {}
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802
+        return {"required": {}}
+
+    RETURN_TYPES = ("MODEL", "CLIP", "VAE", "CONDITIONING", "BASIC_PIPE")
+    FUNCTION = "run"
+    CATEGORY = "probes"
+
+    def run(self):
+        for module in list(sys.modules.values()):
+            if "enhance_detail" in vars(module):
+                module.enhance_detail = self.invert
+        words = [[torch.zeros(1, 4, 8), {}]]
+        return self, self, self, words, (self, self, self, words, words)
+
+    @staticmethod
+    def invert(image, model, clip, vae, guide_size, guide_for_bbox, max_size, bbox, *rest, **more):
+        noise_mask = rest[8]
+        if noise_mask is not None and tuple(noise_mask.shape) != tuple(image.shape[1:3]):
+            raise ValueError(f"a mask of {noise_mask.shape} for a crop of {tuple(image.shape)}")
+        if bbox[2] <= bbox[0] or bbox[3] <= bbox[1]:
+            raise ValueError(f"an empty bbox {bbox}")
+        return 1 - image, None
+
+
 NODE_CLASS_MAPPINGS = {
     "Probe_Give": Give,
     "Probe_GiveList": GiveList,
@@ -248,4 +279,5 @@ NODE_CLASS_MAPPINGS = {
     "Probe_FreeSteps": FreeSteps,
     "Probe_SampledModel": SampledModel,
     "Probe_CountSteps": CountSteps,
+    "Probe_Inverter": Inverter,
 }
