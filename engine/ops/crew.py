@@ -31,7 +31,8 @@ class Crew:
     """Threads that work on pieces, one thread of torch's each; a context.
 
     count: how many at most. Within the context, where there are several, torch's operations run on
-    one thread; when it ends all have stopped and torch's number of threads is what it was.
+    one thread, but for pieces that go one after the other: these have all of torch's threads. When
+    it ends all have stopped and torch's number of threads is what it was.
     """
 
     def __init__(self, count: int) -> None:
@@ -50,8 +51,7 @@ class Crew:
 
     def __enter__(self) -> Crew:
         self._threads = torch.get_num_threads()
-        if self.count > 1:
-            torch.set_num_threads(1)
+        self._divide_operations(False)
         return self
 
     def __exit__(
@@ -63,8 +63,12 @@ class Crew:
         self._stop.set()
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)
+        self._divide_operations(True)
+
+    def _divide_operations(self, among_threads: bool) -> None:
+        """Whether torch divides the caller's operations among its threads."""
         if self.count > 1:
-            torch.set_num_threads(self._threads)
+            torch.set_num_threads(self._threads if among_threads else 1)
 
     def in_chunks(
         self,
@@ -80,8 +84,8 @@ class Crew:
 
         work(part, pause) may run on any thread, and its `pause` raises once the crew was told to
         stop. The `pause` given here is called on the caller's thread alone, every tenth of a second
-        while it waits. Where memory runs out the rest goes one after the other. Results don't
-        depend on how many work.
+        while it waits. Where memory runs out the rest goes one after the other. What parts there
+        are doesn't depend on how many work.
         """
         pieces = -(-count // max(1, length))
         side_by_side = min(self.count, pieces, self.count if at_once is None else at_once)
@@ -92,7 +96,11 @@ class Crew:
                 yield part, result
 
         def alone(part: slice) -> T:
-            return work(_moved(part, done), pause)
+            self._divide_operations(True)
+            try:
+                return work(_moved(part, done), pause)
+            finally:
+                self._divide_operations(False)
 
         for part, result in in_chunks(count - done, length, alone, advice):
             yield _moved(part, done), result

@@ -176,10 +176,11 @@ def _keep_best(
     scores = candidates.scores[order]
     kept = [_no_masks(crop, scores.device)]
 
-    def enlarge(part: slice, pause: Pause) -> _Masks:
-        return _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings)
+    length, at_once, working = _masks_at_once(crop, settings, scores.device, crew.count)
 
-    length, at_once = _masks_at_once(crop, settings, scores.device)
+    def enlarge(part: slice, pause: Pause) -> _Masks:
+        return _stable_masks(torch.stack(ranked[part]), scores[part], crop, size, settings, working)
+
     for part, fresh in crew.in_chunks(
         len(ranked), length, enlarge, _ADVICE, clock.tick, at_once=at_once
     ):
@@ -191,21 +192,31 @@ def _keep_best(
     return _concatenate(kept)
 
 
-def _masks_at_once(crop: Crop, settings: Everything, device: torch.device) -> tuple[int, int]:
-    """How many masks make a piece, and how many pieces fit the budget.
+def _masks_at_once(
+    crop: Crop, settings: Everything, device: torch.device, workers: int
+) -> tuple[int, int, int]:
+    """How many masks make a piece, how many pieces fit the budget, and a piece's working memory.
 
-    So many that packed masks stay in the budget, and on a CPU a piece takes under a second.
+    A quarter of the budget is for packed masks and a quarter for work. On a CPU a piece takes
+    under a second, and no more memory than is of use; where the budget is tight pieces are smaller,
+    so that each worker has one.
     """
-    budget = settings.memory_budget // 4
-    length = max(1, budget // max(1, crop.area // 8))
+    share, each = settings.memory_budget // 4 // workers, max(1, crop.area // 8)
+    length, working = max(1, share // each), share
     if device.type != "cpu":
-        return length, 1
+        return length, 1, working
     length = max(1, min(length, _PIXELS_AT_ONCE // crop.area))
-    return length, budget // (length * crop.area // 8 + UPSAMPLING_BYTES)
+    working = min(working, UPSAMPLING_BYTES)
+    return length, settings.memory_budget // 2 // (length * each + working), working
 
 
 def _stable_masks(
-    logits: Tensor, scores: Tensor, crop: Crop, size: tuple[int, int], settings: Everything
+    logits: Tensor,
+    scores: Tensor,
+    crop: Crop,
+    size: tuple[int, int],
+    settings: Everything,
+    working_bytes: int,
 ) -> _Masks:
     """The masks (N, S/4, S/4) at the crop's size that are stable and clear of its inner edges."""
     full = upsample_masks(
@@ -213,7 +224,7 @@ def _stable_masks(
         crop.size,
         settings.mask_threshold,
         settings.stability_score_offset,
-        settings.memory_budget // 4,
+        working_bytes,
     )
     stability = full.above.to(torch.float32) / full.below.clamp(min=1).to(torch.float32)
     masks = _Masks(crop, full.packed, scores.new_zeros(len(scores), 4), scores, stability)

@@ -45,7 +45,7 @@ def decode_candidates(
 
     logits: list[Tensor] = []
     scores = [torch.zeros(0, device=tokens.device)]
-    length, at_once = _points_at_once(decoder, settings)
+    length, at_once = _points_at_once(decoder, settings, crew.count)
     for part, (piece, score) in crew.in_chunks(
         len(tokens), length, decode, _ADVICE, lambda: tick(0), at_once=at_once
     ):
@@ -55,10 +55,13 @@ def decode_candidates(
     return Candidates(logits, torch.cat(scores))
 
 
-def _points_at_once(decoder: PointDecoder, settings: Everything) -> tuple[int, int]:
-    """How many points make a piece, and how many pieces fit the budget."""
+def _points_at_once(decoder: PointDecoder, settings: Everything, workers: int) -> tuple[int, int]:
+    """How many points make a piece, and how many pieces fit the budget.
+
+    Where it is tight pieces are smaller, so that each worker has one.
+    """
     budget = settings.memory_budget // 2
-    length = decoder.prompts_at_once(budget)
+    length = decoder.prompts_at_once(budget // workers)
     return length, budget // (length * decoder.bytes_per_prompt)
 
 

@@ -150,7 +150,7 @@ def single_mask(decoder: PointDecoder, attended: Attended) -> tuple[Tensor, Tens
 
 
 def _count(attended: Attended) -> int:
-    return len(attended.tokens)
+    return len(attended.iou)
 
 
 def _take(decoder: PointDecoder, attended: Attended, index: Tensor) -> tuple[Tensor, Tensor]:

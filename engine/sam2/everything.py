@@ -35,7 +35,7 @@ class Everything:
     multimask_output: False takes one mask for each point instead of three.
     memory_budget: bytes that intermediate results may take; it sets how many points are decoded
     and how many masks brought to full size at once, and changes no result but for rounding. A CPU
-    takes 32 to 96 MiB of it for each of torch's threads; a GPU is the faster the more it may use.
+    takes up to 50 MiB of it for each of torch's threads; a GPU is the faster the more it may use.
     Held besides: the network, its embedding, 4 bytes for each of the (S/4)^2 logits of a candidate
     that passed pred_iou_thresh, and one bit for each pixel of a mask in the result.
 
@@ -72,7 +72,8 @@ class Everything:
         self._check("crop_n_layers", 0, 4)
         self._check("crop_n_points_downscale_factor", 1, 512)
         self._check("min_mask_region_area", 0, math.inf)
-        self._check("memory_budget", _SMALLEST_BUDGET, math.inf)
+        smallest = f"{_SMALLEST_BUDGET} bytes ({_SMALLEST_BUDGET >> 20} MiB)"
+        self._check("memory_budget", _SMALLEST_BUDGET, math.inf, low_said=smallest)
         for name in ("use_m2m", "multimask_output"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(
@@ -85,14 +86,16 @@ class Everything:
                 "layers leaves none; lower crop_n_layers or crop_n_points_downscale_factor."
             )
 
-    def _check(self, name: str, low: float, high: float, below: bool = False) -> None:
+    def _check(
+        self, name: str, low: float, high: float, below: bool = False, low_said: str = ""
+    ) -> None:
         value, whole = getattr(self, name), isinstance(getattr(Everything, name), int)
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         inside = number and math.isfinite(value) and low <= value <= high
         if inside and not (below and value == high):
             return
         kind = "a whole number" if whole else "a number"
-        bound = f"from {low:g}" if math.isfinite(low) else "that is finite"
+        bound = f"from {low_said or format(low, 'g')}" if math.isfinite(low) else "that is finite"
         if math.isfinite(high):
             bound += f" to below {high:g}" if below else f" to {high:g}"
         raise InputError(f"Everything: {name} must be {kind} {bound}, got {value!r}.")

@@ -7,10 +7,14 @@ applied to the prompt's side, T tokens by H heads vectors of the embedding's wid
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+Answer: TypeAlias = "tuple[Tensor | None, Tensor | None]"
+"""Sums of image tokens (P, R, C) and values (P, T, H, d), float32, which together were read."""
 
 
 def by_head(x: Tensor, heads: int) -> Tensor:
@@ -82,3 +86,61 @@ def written_values(attention: Any, tokens: Tensor) -> Tensor:
     folded = fold(values, by_head(attention.out_proj.weight, heads).permute(1, 2, 0))
     added: Tensor = attention.out_proj.bias / heads
     return folded + added
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Tokens that attend to the image: queries (P, T, H, d), and (P, R, C) through the keys."""
+
+    attention: Any
+    queries: Tensor
+    folded: Tensor
+
+    @classmethod
+    def of(cls, attention: Any, tokens: Tensor) -> Question:
+        """Of tokens (P, T, C).
+
+        The key bias adds the same to a token's scores for all image tokens, so the softmax drops
+        it.
+        """
+        queries = scaled_queries(attention, tokens)
+        weight = split(attention.k_proj.weight, attention.num_heads)
+        return cls(attention, queries, fold(queries, weight))
+
+    def __getitem__(self, part: slice) -> Question:
+        return Question(self.attention, self.queries[part], self.folded[part])
+
+    def answer(self, found: list[Answer]) -> Tensor:
+        """What the tokens read, (P, T, C), of what the views of all prompts answered."""
+        values = [torch.cat(plain)] if (plain := [a[1] for a in found if a[1] is not None]) else []
+        if sums := [answer[0] for answer in found if answer[0] is not None]:
+            values.append(project_values(self.attention, torch.cat(sums)))
+        return merge(self.attention, sum(values[1:], values[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """Tokens that the image attends to.
+
+    keys: (P, T, H, d); folded: (P, R, C), they through the queries, and bias (P, R, 1); values:
+    (P, R, C), as they are added to the image.
+    """
+
+    attention: Any
+    keys: Tensor
+    folded: Tensor
+    bias: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, attention: Any, placed: Tensor, tokens: Tensor) -> Message:
+        """Of tokens (P, T, C); `placed` are they with positions added."""
+        keys = scaled_keys(attention, placed)
+        folded = fold(keys, split(attention.q_proj.weight, attention.num_heads))
+        values = written_values(attention, tokens)
+        return cls(attention, keys, folded, key_bias(attention, keys), values)
+
+    def __getitem__(self, part: slice) -> Message:
+        return Message(
+            self.attention, self.keys[part], self.folded[part], self.bias[part], self.values[part]
+        )

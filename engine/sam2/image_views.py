@@ -23,18 +23,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from .folded import (
-    by_head,
-    fold,
-    key_bias,
-    merge,
-    project_values,
-    scaled_keys,
-    scaled_queries,
-    split,
-    written_values,
-    written_weights,
-)
+from .folded import Answer, Message, Question, by_head, fold, split, written_weights
 
 _FEW = 4  # So many times more channels than rows make `Grown` the faster; measured.
 
@@ -43,16 +32,15 @@ _IN_CACHE = 1 << 18  # numbers
 View: TypeAlias = "Plain | Grown | Own"
 
 
-def few(images: Tensor, each: int = 1) -> Iterator[slice]:
-    """Parts of the prompts of images (P, N, C), in rows of which a prompt has `each`.
+def few(count: int, image: Tensor) -> Iterator[slice]:
+    """Parts of `count` prompts that each have an image of the size of `image` (N, C).
 
     On a CPU so many that their images stay in the cache: tokens are few, and many prompts' of them
     are worked on at once, images are not. All elsewhere.
     """
-    count, tokens, channels = images.shape
-    some = max(1, _IN_CACHE // (tokens * channels)) if images.device.type == "cpu" else count
-    for start in range(0, count, max(1, some)):
-        yield slice(start * each, min(start + some, count) * each)
+    some = max(1, _IN_CACHE // image.numel()) if image.device.type == "cpu" else max(1, count)
+    for start in range(0, count, some):
+        yield slice(start, min(start + some, count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,41 +54,29 @@ class Own:
     keys: Tensor
     pe: Tensor
 
-    def read(self, attention: Any, tokens: Tensor) -> Tensor:
-        """What tokens (P, T, C) read of the image, (P, T, C).
+    def read(self, question: Question) -> Answer:
+        """What the tokens of P prompts read of the image."""
+        image = (self.keys + self.pe).transpose(1, 2)
+        weights = torch.bmm(question.folded.to(self.keys.dtype), image).softmax(-1)
+        return torch.bmm(weights, self.keys).to(torch.float32), None
 
-        The key bias adds the same to a token's scores for all image tokens, so the softmax drops
-        it.
-        """
-        weight = split(attention.k_proj.weight, attention.num_heads)
-        folded = fold(scaled_queries(attention, tokens), weight).to(self.keys.dtype)
-        sums = torch.empty_like(folded)
-        for part in few(self.keys):
-            image = (self.keys[part] + self.pe).transpose(1, 2)
-            weights = torch.bmm(folded[part], image).softmax(-1)
-            torch.bmm(weights, self.keys[part], out=sums[part])
-        return merge(attention, project_values(attention, sums.to(torch.float32)))
-
-    def write(self, attention: Any, placed: Tensor, tokens: Tensor, norm: Any) -> Own:
-        """The image after it reads tokens (P, T, C); `placed` are they with positions added.
-
-        Uses `keys` up.
-        """
-        keys, kind = scaled_keys(attention, placed), self.keys.dtype
-        folded = fold(keys, split(attention.q_proj.weight, attention.num_heads)).to(kind)
-        bias, values = key_bias(attention, keys).to(kind), written_values(attention, tokens)
-        values, mixed = values.to(kind), self.keys
-        for part in few(self.keys):
-            image = (self.keys[part] + self.pe).transpose(1, 2)
-            scores = torch.baddbmm(bias[part], folded[part], image)
-            weights = written_weights(attention, scores)
-            mixed[part].baddbmm_(weights.transpose(1, 2), values[part])
+    def write(self, message: Message, norm: Any) -> Own:
+        """The image after it reads the tokens of P prompts. Uses `keys` up."""
+        kind = self.keys.dtype
+        image = (self.keys + self.pe).transpose(1, 2)
+        scores = torch.baddbmm(message.bias.to(kind), message.folded.to(kind), image)
+        weights = written_weights(message.attention, scores)
+        mixed = self.keys.baddbmm_(weights.transpose(1, 2), message.values.to(kind))
         return Own(norm(mixed), self.pe)
+
+    def take(self, rows: Tensor) -> Own:
+        """Of some of the prompts, int64 (K,) on the CPU."""
+        return Own(_rows_of(self.keys, rows), self.pe)
 
 
 def _heads_first(x: Tensor, heads: int) -> Tensor:
-    """(N, H * d) to (H, N, d)."""
-    return by_head(x, heads).transpose(0, 1).contiguous()
+    """(N, H * d) to (H, d, N)."""
+    return by_head(x, heads).permute(1, 2, 0).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,42 +100,38 @@ class Plain:
                 self.projections[key] = make()
             return self.projections[key]
 
-    def read(self, attention: Any, tokens: Tensor) -> Tensor:
-        """See `Own.read`: here all prompts' tokens attend to one set of keys."""
-        heads = attention.num_heads
+    def grows(self, rows: int) -> bool:
+        """Whether the views after the first layer, with so many rows, are `Grown`."""
+        return self.dtype == torch.float32 and rows * _FEW <= self.image.shape[1]
+
+    def read(self, question: Question) -> Answer:
+        """See `Own.read`. The tokens of all prompts attend to one set of keys."""
+        attention, (count, tokens, heads, _) = question.attention, question.queries.shape
 
         def project() -> tuple[Tensor, Tensor]:
-            keys, values = attention.k_proj(self.image + self.pe), attention.v_proj(self.image)
-            return _heads_first(keys, heads).transpose(1, 2), _heads_first(values, heads)
+            keys = attention.k_proj(self.image + self.pe)
+            values = self.image @ attention.v_proj.weight.t()
+            return _heads_first(keys, heads), _heads_first(values, heads).transpose(1, 2)
 
         keys, values = self.shared(attention, project)
-        queries = scaled_queries(attention, tokens).flatten(0, 1).transpose(0, 1).contiguous()
-        found = torch.empty_like(queries)
-        for part in few(self.image.expand(len(tokens), -1, -1), tokens.shape[1]):
-            weights = torch.bmm(queries[:, part], keys).softmax(-1)
-            found[:, part] = torch.bmm(weights, values)
-        merged: Tensor = attention.out_proj(found.transpose(0, 1).flatten(1))
-        return merged.view_as(tokens)
+        queries = question.queries.permute(2, 0, 1, 3).reshape(heads, count * tokens, -1)
+        found = torch.bmm(torch.bmm(queries, keys).softmax(-1), values)
+        return None, found.view(heads, count, tokens, -1).permute(1, 2, 0, 3)
 
-    def write(self, attention: Any, placed: Tensor, tokens: Tensor, norm: Any) -> Grown | Own:
+    def write(self, message: Message, norm: Any) -> Grown | Own:
         """See `Own.write`."""
-        heads = attention.num_heads
+        attention = message.attention
 
         def project() -> Tensor:
-            return split(attention.q_proj(self.image + self.pe).t().contiguous(), heads)
+            queries = attention.q_proj(self.image + self.pe)
+            return split(queries.t().contiguous(), attention.num_heads)
 
-        keys, projected = scaled_keys(attention, placed), self.shared(attention, project)
-        values = written_values(attention, tokens)
-        image = self.image.to(self.dtype).expand(len(tokens), -1, -1)
-        many = values.shape[1] * _FEW > self.image.shape[1]
-        if many or self.dtype != torch.float32:
-            mixed, values = image.new_empty(image.shape), values.to(self.dtype)
-            for part in few(image):
-                weights = written_weights(attention, fold(keys[part], projected)).to(self.dtype)
-                torch.baddbmm(image[part], weights.transpose(1, 2), values[part], out=mixed[part])
+        scores = fold(message.keys, self.shared(attention, project))
+        weights, values = written_weights(attention, scores), message.values
+        image = self.image.to(self.dtype).expand(len(values), -1, -1)
+        mixed = torch.baddbmm(image, weights.to(self.dtype).transpose(1, 2), values.to(self.dtype))
+        if not self.grows(values.shape[1]):
             return Own(norm(mixed), self.pe.to(self.dtype))
-        weights = written_weights(attention, fold(keys, projected))
-        mixed = torch.baddbmm(image, weights.transpose(1, 2), values)
         start = Grown(
             self.image, self, torch.ones_like(norm.weight), (), torch.zeros_like(norm.bias)
         )
@@ -192,11 +164,11 @@ class Grown:
     layers: tuple[_Layer, ...]
     shift: Tensor
 
-    def read(self, attention: Any, tokens: Tensor) -> Tensor:
+    def read(self, question: Question) -> Answer:
         """See `Own.read`."""
-        weights = self._scores(scaled_queries(attention, tokens), attention.k_proj.weight).softmax(
-            -1
-        )
+        attention = question.attention
+        scores = self._scores(question.queries, question.folded, attention.k_proj.weight)
+        weights = scores.softmax(-1)
         sums = self.shift.expand(*weights.shape[:2], -1)
         for layer in reversed(self.layers):
             weights = weights * layer.rstd
@@ -205,24 +177,29 @@ class Grown:
 
         def project() -> Tensor:
             gained = self.plain.image * self.gain
-            return _heads_first(gained @ attention.v_proj.weight.t(), heads)
+            return _heads_first(gained @ attention.v_proj.weight.t(), heads).transpose(1, 2)
 
         count, rows, pixels = weights.shape
         weights = weights.view(count, heads, -1, pixels).transpose(0, 1).reshape(heads, -1, pixels)
         plain = torch.bmm(weights, self.plain.shared((attention, "values"), project))
-        plain = plain.view(heads, count, rows // heads, -1).permute(1, 2, 0, 3)
-        return merge(attention, plain + project_values(attention, sums))
+        return sums, plain.view(heads, count, rows // heads, -1).permute(1, 2, 0, 3)
 
-    def write(self, attention: Any, placed: Tensor, tokens: Tensor, norm: Any) -> Grown:
-        """See `Own.write`. Uses `keys` up."""
-        keys = scaled_keys(attention, placed)
-        scores = self._scores(keys, attention.q_proj.weight)
-        folded = fold(keys, split(attention.q_proj.weight, attention.num_heads))
-        scores += key_bias(attention, keys) + (folded @ self.shift)[..., None]
-        weights = written_weights(attention, scores)
-        values = written_values(attention, tokens)
-        mixed = self.keys.baddbmm_(weights.transpose(1, 2), values)
-        return self.grow(mixed, weights, values, norm)
+    def write(self, message: Message, norm: Any) -> Grown:
+        """See `Own.write`."""
+        scores = self._scores(message.keys, message.folded, message.attention.q_proj.weight)
+        scores += message.bias + (message.folded @ self.shift)[..., None]
+        weights = written_weights(message.attention, scores)
+        mixed = self.keys.baddbmm_(weights.transpose(1, 2), message.values)
+        return self.grow(mixed, weights, message.values, norm)
+
+    def take(self, rows: Tensor) -> Grown:
+        """See `Own.take`."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return _rows_of(x, rows)
+
+        layers = [_Layer(chosen(x.rstd), chosen(x.weights), chosen(x.values)) for x in self.layers]
+        return replace(self, keys=chosen(self.keys), layers=tuple(layers))
 
     def grow(self, mixed: Tensor, weights: Tensor, values: Tensor, norm: Any) -> Grown:
         """The view after a layer: mixed (P, N, C), which is keys + weights' values, normalised."""
@@ -239,10 +216,11 @@ class Grown:
         before = [replace(old, values=old.values * gain) for old in self.layers]
         return Grown(keys, self.plain, self.gain * gain, (*before, layer), norm.bias)
 
-    def _scores(self, rows: Tensor, weight: Tensor) -> Tensor:
+    def _scores(self, rows: Tensor, folded: Tensor, weight: Tensor) -> Tensor:
         """Scores (P, R, N) of rows (P, T, H, d) with the image through `weight` (H * d, C).
 
-        Without what `shift` adds, which is the same for all image tokens.
+        folded: (P, R, C), the rows through `weight`. Without what `shift` adds, which is the same
+        for all image tokens.
         """
         by_heads = split(weight, rows.shape[2])
 
@@ -251,8 +229,16 @@ class Grown:
             return plain, by_heads @ self.plain.pe.t()
 
         plain, positions = self.plain.shared((weight, "scores"), project)
-        scores, folded = fold(rows, plain), fold(rows, by_heads)
+        scores = fold(rows, plain)
         for layer in self.layers:
             scores.baddbmm_(folded @ layer.values.transpose(1, 2), layer.weights)
             scores *= layer.rstd
         return scores.add_(fold(rows, positions))
+
+
+def _rows_of(x: Tensor, rows: Tensor) -> Tensor:
+    """x[rows], without a copy where they lie together; rows: int64 (K,) on the CPU, rising."""
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 == len(rows):
+        return x[first : last + 1]
+    return x[rows.to(x.device, non_blocking=True)]

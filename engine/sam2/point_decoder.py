@@ -6,8 +6,9 @@ own weights; what differs is where it is done:
 - What no prompt changes is computed once: positional encoding, projections of the image, the
   upscaler's image features.
 - Image tokens are not projected for each prompt: see `folded` and `image_views`.
-- Predicted IoUs come straight after the transformer, so that only the masks somebody wants are
-  upscaled.
+- The transformer's last attention is asked for the IoU token alone, and for the tokens of masks
+  only where somebody wants these, on the strength of the predicted IoUs. Only they are upscaled.
+- Images are large and go through the layers a few prompts at a time, tokens of many together.
 
 Letters: P prompts, T tokens of each, N image tokens, C channels, H heads of d channels.
 """
@@ -21,11 +22,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .image_views import Own, Plain, View
+from .folded import Message
+from .image_views import Plain
+from .images import Images
 from .model import Embedding, Sam2
 from .upscaler import Upscaler
 
-_CPU_BYTES = 32 << 20
+_CPU_BYTES = 18 << 20
 _FEWEST_ON_CPU = 3  # Measured at 128 and 256 channels.
 
 
@@ -33,12 +36,15 @@ _FEWEST_ON_CPU = 3  # Measured at 128 and 256 channels.
 class Attended:
     """P prompts after the transformer.
 
-    tokens: float32 (P, 5, C), the IoU token and those of the four masks. keys: (P, N, C), the image
-    as each prompt sees it, in the decoder's type.
+    iou: float32 (P, C), the IoU token. masks: float32 (P, 4, C), the tokens of the four masks
+    before they attend to the image for the last time, and asking, they as they do. images: what
+    each prompt sees.
     """
 
-    tokens: Tensor
-    keys: Tensor
+    iou: Tensor
+    masks: Tensor
+    asking: Tensor
+    images: Images
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,13 @@ class PointDecoder:
 
     @property
     def bytes_per_prompt(self) -> int:
-        """Working memory that decoding one prompt takes at its peak, roughly."""
-        tokens, channels = self._plain.image.shape
-        return 7 * tokens * channels * self._dtype.itemsize
+        """Working memory that decoding one prompt takes at its peak, roughly.
+
+        Four times the image's tokens on a CPU, measured; elsewhere the upscaling takes all its
+        masks together.
+        """
+        images = 4 if self.device.type == "cpu" else 7
+        return images * self._plain.image.numel() * self._dtype.itemsize
 
     def prompts_at_once(self, budget: int) -> int:
         """How many prompts to decode together within `budget` bytes, at least one.
@@ -132,27 +142,40 @@ class PointDecoder:
 
     def attend(self, points: Tensor, masks: Tensor | None = None) -> Attended:
         """Run the transformer. points: from `embed_points`; masks: from `embed_masks`, or none."""
-        module = self._module
+        module, transformer, layers = self._module, self._module.transformer, self._layers
         output = [module.obj_score_token.weight] if module.pred_obj_scores else []
+        iou = len(output)
         output += [module.iou_token.weight, module.mask_tokens.weight]
         shared = torch.cat(output)[None].expand(len(points), -1, -1)
         tokens = torch.cat([shared, points], dim=1)
-        queries = tokens
-        view: View = self._plain
+        rows = tokens.shape[1] * layers[0].cross_attn_image_to_token.num_heads
+        images = Images.plain(self._plain, len(points), rows)
         if masks is not None:
-            view = Own((self._image + masks).to(self._dtype), self._plain.pe.to(self._dtype))
-        for layer, side in zip(self._layers, self._image_side.transformer.layers, strict=True):
-            queries, view = _attend_layer(layer, side.norm4, queries, tokens, view)
-        asked = slice(len(output) - 2, shared.shape[1])
-        queries, tokens = queries[:, asked], tokens[:, asked]
-        final = module.transformer.final_attn_token_to_image
-        queries = queries + view.read(final, queries + tokens)
-        assert not isinstance(view, Plain)
-        return Attended(module.transformer.norm_final_attn(queries), view.keys)
+            image = (self._image + masks).to(self._dtype)
+            images = Images.own(image, self._plain.pe.to(self._dtype))
+        queries = _self_attend(layers[0], tokens, tokens)
+        read = images.read(layers[0].cross_attn_token_to_image, queries + tokens)
+        for i, layer in enumerate(layers):
+            after = layer.norm2(queries + read)
+            after = layer.norm3(after + layer.mlp(after))
+            message = Message.of(layer.cross_attn_image_to_token, after + tokens, after)
+            if i + 1 < len(layers):
+                queries = _self_attend(layers[i + 1], after, tokens)
+                attention, asking = layers[i + 1].cross_attn_token_to_image, queries + tokens
+            else:
+                queries = after[:, iou : iou + 1]
+                attention = transformer.final_attn_token_to_image
+                asking = queries + tokens[:, iou : iou + 1]
+            norm = self._image_side.transformer.layers[i].norm4
+            images, read = images.write_and_read(message, norm, attention, asking)
+        told = transformer.norm_final_attn(queries + read)[:, 0]
+        of_masks = slice(iou + 1, shared.shape[1])
+        queries = after[:, of_masks]
+        return Attended(told, queries, queries + tokens[:, of_masks], images)
 
     def ious(self, attended: Attended) -> Tensor:
         """Predicted IoU of the four masks of each prompt, float32 (P, 4); 0 is the single mask."""
-        ious: Tensor = self._module.iou_prediction_head(attended.tokens[:, 0])
+        ious: Tensor = self._module.iou_prediction_head(attended.iou)
         return ious
 
     def logits(self, attended: Attended, wanted: Tensor) -> Tensor:
@@ -161,53 +184,42 @@ class PointDecoder:
         wanted: bool (P, 4), K of them true; on the CPU the device is not waited for.
         """
         wanted = wanted.cpu()
-        prompts = indices(wanted.any(1))
-        which, real = _first_true(wanted[prompts])
-        tokens = attended.tokens[prompts.to(self.device, non_blocking=True), 1:]
-        mlps = self._module.output_hypernetworks_mlps
-        hyper = torch.stack([mlp(tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
-        chosen = which.to(self.device, non_blocking=True)[..., None].expand(-1, -1, hyper.shape[2])
-        hyper = hyper.gather(1, chosen).to(self._dtype)
-        masks = self._upscaler(attended.keys, prompts, hyper, self._side).flatten(0, 1)
-        if not bool(real.all()):
-            masks = masks[indices(real.flatten()).to(self.device, non_blocking=True)]
-        return masks.to(torch.float32)
+        prompts, columns = indices(wanted.any(1)), indices(wanted.any(0))
+        if not len(prompts):
+            height, width = self._side
+            return attended.iou.new_zeros((0, 4 * height, 4 * width))
+        images, mlps = attended.images.take(prompts), self._module.output_hypernetworks_mlps
+
+        def moved(index: Tensor) -> Tensor:
+            return index.to(self.device, non_blocking=True)
+
+        def chosen(tokens: Tensor) -> Tensor:
+            return tokens[moved(prompts)].index_select(1, moved(columns))
+
+        transformer = self._module.transformer
+        read = images.read(transformer.final_attn_token_to_image, chosen(attended.asking))
+        tokens = transformer.norm_final_attn(chosen(attended.masks) + read)
+        kinds = enumerate(columns.tolist())
+        hyper = torch.stack([mlps[kind](tokens[:, i]) for i, kind in kinds], dim=1)
+        masks = self._upscaler(images.keys, hyper.to(self._dtype), self._side)
+        picked = indices(wanted[prompts][:, columns].flatten())
+        return masks.flatten(0, 1)[moved(picked)].to(torch.float32)
 
 
-def _attend_layer(
-    layer: Any, norm: Any, queries: Tensor, tokens: Tensor, view: View
-) -> tuple[Tensor, View]:
-    """One two-way layer: prompt tokens attend to each other and to the image, it to them.
-
-    norm: the layer's norm of the image, in the image's type.
-    """
+def _self_attend(layer: Any, queries: Tensor, tokens: Tensor) -> Tensor:
+    """Prompt tokens (P, T, C) after a layer's attention to each other."""
     if layer.skip_first_layer_pe:
         queries = layer.self_attn(q=queries, k=queries, v=queries)
     else:
         placed = queries + tokens
         queries = queries + layer.self_attn(q=placed, k=placed, v=queries)
-    queries = layer.norm1(queries)
-    read = view.read(layer.cross_attn_token_to_image, queries + tokens)
-    queries = layer.norm2(queries + read)
-    queries = layer.norm3(queries + layer.mlp(queries))
-    written = view.write(layer.cross_attn_image_to_token, queries + tokens, queries, norm)
-    return queries, written
+    attended: Tensor = layer.norm1(queries)
+    return attended
 
 
 def indices(chosen: Tensor) -> Tensor:
     """Where a bool tensor (N,) is true, int64."""
     return chosen.nonzero().squeeze(1)
-
-
-def _first_true(wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each row of bool (P, M) is true, and then where it isn't, as far as the fullest row.
-
-    Returns int64 (P, K), each row rising, and bool (P, K), which of these are true.
-    """
-    order = wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
-    counts = wanted.sum(1)
-    most = int(counts.max()) if len(counts) else 0
-    return order[:, :most], torch.arange(most) < counts[:, None]
 
 
 def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:

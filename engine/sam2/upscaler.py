@@ -19,8 +19,8 @@ class Upscaler:
 
     A stride-2 convolution of a 2 x 2 kernel writes four pixels from each pixel, apart from its
     neighbours: one row times (C, 4 C'). Rows stay grouped by cell until they are written, two
-    neighbours as one word. On a CPU a piece of _CACHED numbers, which stays in the cache, goes all
-    the way at a time.
+    neighbours as one word. On a CPU a piece of _CACHED numbers of each image, which stays in the
+    cache, goes all the way at a time.
     """
 
     first: Tensor
@@ -41,31 +41,27 @@ class Upscaler:
             second_added=(_in_cells(fine, 2) + second.bias.repeat(4)),
         )
 
-    def __call__(self, keys: Tensor, prompts: Tensor, hyper: Tensor, side: torch.Size) -> Tensor:
-        """Masks of some prompts: float (K, M, 4 h, 4 w), mixed by weights (K, M, C / 8).
+    def __call__(self, images: list[Tensor], hyper: Tensor, side: torch.Size) -> Tensor:
+        """Masks of some prompts: float (P, M, 4 h, 4 w), mixed by weights (P, M, C / 8).
 
-        keys: image tokens (P, N, C) of h x w cells. prompts: int64 (K,) on the CPU, which of the
-        P. side: (h, w).
+        images: image tokens (p, N, C) of h x w cells, of some prompts after others, P in all. side:
+        (h, w).
         """
         height, width = side
-        count, (tokens, channels) = len(prompts), keys.shape[1:]
-        rows, some = tokens, max(1, count)
-        if keys.device.type == "cpu":
-            rows = min(tokens, max(1, _CACHED // channels // width) * width)
-            some = max(1, _CACHED // (rows * channels))
-        out = keys.new_empty((count, hyper.shape[1], 4 * height, 4 * width))
-        pair = _PAIRS[keys.element_size()]
+        out = hyper.new_empty((*hyper.shape[:2], 4 * height, 4 * width))
+        pair = _PAIRS[hyper.element_size()]
         cells = (
             out.view(pair).view(*out.shape[:2], height, 2, 2, width, 2).permute(0, 1, 2, 5, 3, 6, 4)
         )
-        for p in range(0, count, some):
-            part = slice(p, p + some)
-            chosen = _rows_of(keys, prompts[part])
-            for r in range(0, tokens, rows):
-                piece = slice(r, r + rows)
-                mixed = hyper[part] @ self._upscale(chosen[:, piece], piece).transpose(1, 2)
+        start = 0
+        for keys in (part for image in images for part in _few(image)):
+            part = slice(start, start + len(keys))
+            for rows in _rows(keys, width):
+                mixed = hyper[part] @ self._upscale(keys[:, rows], rows).transpose(1, 2)
+                lines = slice(rows.start // width, rows.stop // width)
                 shape = (*mixed.shape[:2], -1, width, 2, 2, 2)
-                cells[part, :, r // width : (r + rows) // width] = mixed.view(pair).view(shape)
+                cells[part, :, lines] = mixed.view(pair).view(shape)
+            start = part.stop
         return out
 
     def _upscale(self, keys: Tensor, rows: slice) -> Tensor:
@@ -99,9 +95,17 @@ def _in_cells(features: Tensor, halvings: int) -> Tensor:
     return split.permute(1, 4, 2, 5, 3, 6, 0).reshape(-1, 4 * channels)
 
 
-def _rows_of(keys: Tensor, index: Tensor) -> Tensor:
-    """keys[index], without a copy where they lie together; index: int64 (K,) on the CPU, rising."""
-    first, last = int(index[0]), int(index[-1])
-    if last - first + 1 == len(index):
-        return keys[first : last + 1]
-    return keys[index.to(keys.device, non_blocking=True)]
+def _few(image: Tensor) -> tuple[Tensor, ...]:
+    """Image tokens (p, N, C) in parts whose images stay in the cache."""
+    if image.device.type != "cpu":
+        return (image,)
+    return torch.split(image, max(1, _CACHED // image[0].numel()))
+
+
+def _rows(keys: Tensor, width: int) -> list[slice]:
+    """Parts of the cells of (P, N, C), whole rows of `width`."""
+    tokens, channels = keys.shape[1:]
+    step = tokens
+    if keys.device.type == "cpu":
+        step = min(tokens, max(1, _CACHED // channels // width) * width)
+    return [slice(r, min(r + step, tokens)) for r in range(0, tokens, step)]

@@ -63,6 +63,14 @@ def test_each_works_on_one_thread_in_the_callers_mode():
         assert modes == {(1, inference, gradients)}
 
 
+def test_pieces_that_go_one_after_the_other_have_all_threads():
+    with Crew(2) as crew:
+        used = crew.in_chunks(
+            4, 2, lambda part, pause: torch.get_num_threads(), "", nothing, at_once=1
+        )
+        assert [(count, torch.get_num_threads()) for _, count in used] == [(2, 1), (2, 1)]
+
+
 def test_where_memory_runs_out_the_rest_goes_alone_in_halves():
     done = []
 

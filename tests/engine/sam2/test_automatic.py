@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import product
 from threading import current_thread, get_ident
 from threading import enumerate as enumerate_threads
 
@@ -11,6 +12,7 @@ from region_fields.engine import Everything, InputError, Regions, segment_everyt
 from region_fields.engine.ops.crew import Crew
 from region_fields.engine.sam2 import automatic, candidates, point_decoder
 from region_fields.engine.sam2 import model as model_file
+from region_fields.engine.sam2.everything import Crop
 from region_fields.engine.sam2.model import Sam2
 from scipy.optimize import linear_sum_assignment
 from skimage import measure
@@ -233,6 +235,26 @@ def test_the_memory_budget_sets_how_much_is_done_at_once(everything, monkeypatch
     everything(memory_budget=64 << 20)
     few, many = lengths[:2], lengths[2:]
     assert [2 * n for n in few] == pytest.approx(many, abs=1)
+
+
+def test_a_tight_budget_leaves_each_worker_a_piece_of_points(nano, still_life):
+    decoder = point_decoder.PointDecoder(nano, nano.embed(still_life))
+    for workers, budget in product((1, 2, 4), (64 << 20, 256 << 20, 1 << 30)):
+        settings = Everything(memory_budget=budget)
+        length, at_once = candidates._points_at_once(decoder, settings, workers)
+        assert at_once >= workers
+        assert workers * length * decoder.bytes_per_prompt <= budget // 2
+
+
+@pytest.mark.parametrize("side", [1000, 6000])
+def test_a_tight_budget_leaves_each_worker_a_piece_of_masks_where_one_has_room(side):
+    crop, cpu = Crop(0, 0, side, side), torch.device("cpu")
+    for workers, budget in product((1, 2, 4), (64 << 20, 256 << 20, 1 << 30)):
+        settings = Everything(memory_budget=budget)
+        length, at_once, working = automatic._masks_at_once(crop, settings, cpu, workers)
+        room = workers * (length * crop.area // 8 + working) <= budget // 2
+        assert room or length == 1
+        assert at_once >= workers or not room
 
 
 @pytest.fixture

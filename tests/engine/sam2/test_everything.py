@@ -30,7 +30,7 @@ with warnings.catch_warnings():
         ("crop_overlap_ratio", 1.0, "to below 1"),
         ("crop_n_points_downscale_factor", 0, "whole number from 1"),
         ("min_mask_region_area", -3, "whole number from 0"),
-        ("memory_budget", 1000, "whole number from 1"),
+        ("memory_budget", 1000, r"whole number from 16777216 bytes \(16 MiB\)"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(knob, value, said):
