@@ -249,10 +249,11 @@ def _parse(text: str, name: str) -> Any:
         return []
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        where = f" from character {error.pos + 1} on" if hasattr(error, "pos") else ""
         raise InputError(
             f'{name}: wanted JSON such as [{{"x": 10, "y": 20}}], got {_short(text)!r}, '
-            f"which can't be read from character {error.pos + 1} on."
+            f"which can't be read{where}."
         ) from error
 
 

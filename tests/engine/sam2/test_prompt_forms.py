@@ -163,6 +163,8 @@ def test_apart_only_excluding_points_are_no_objects() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        ({"drawn": "[" * 100_000}, "points: wanted JSON such"),
+        ({"drawn": "[" + "9" * 5000 + "]"}, "which can't be read."),
         ({"drawn": "{"}, 'points: wanted JSON such as [{"x": 10, "y": 20}], got \'{\''),
         ({"drawn": '{"version": 9, "objects": []}'}, "points: wanted what the editor writes"),
         ({"drawn": "5"}, "points: wanted what the editor writes"),
