@@ -1,8 +1,10 @@
-"""Words on pictures, in Pillow's built-in font."""
+"""Words on pictures, in Pillow's built-in font; what it lacks, in one that the system has."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -10,7 +12,20 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 Word = tuple[float, float, str]
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _ROWS_AT_ONCE = 256
+# Fonts of Linux, macOS and Windows for what isn't ASCII, as Pillow finds them by name.
+_OTHER_FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "Arial Unicode.ttf",
+    "arial.ttf",
+    "msyh.ttc",
+    "YuGothM.ttc",
+    "malgun.ttf",
+)
+_NO_CHARACTER = "\uffff"
 
 
 def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
@@ -23,10 +38,10 @@ def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
         return picture.clone()
     height, width = picture.shape[:2]
     ink, rim = Image.new("L", (width, height)), Image.new("L", (width, height))
-    font = ImageFont.load_default(size)
     stroke = max(1, size // 8)
     on_rim, on_ink = ImageDraw.Draw(rim), ImageDraw.Draw(ink)
-    for x, y, text in words:
+    for x, y, word in words:
+        text, font = _set(word, size)
         left, top, right, bottom = on_rim.textbbox(
             (0, 0), text, font=font, anchor="mm", stroke_width=stroke
         )
@@ -45,8 +60,38 @@ def letter(picture: Tensor, words: Sequence[Word], size: int) -> Tensor:
 
 def text_size(text: str, size: int) -> tuple[int, int]:
     """Width and height in pixels that a word takes."""
-    left, top, right, bottom = ImageFont.load_default(size).getbbox(text, anchor="mm")
+    text, font = _set(text, size)
+    left, top, right, bottom = font.getbbox(text, anchor="mm")
     return round(right - left), round(bottom - top)
+
+
+def _set(text: str, size: int) -> tuple[str, _Font]:
+    """What to write for a word, and the font that has all of it.
+
+    Where no font does, letters lose their accents, and what is still missing shows as a box.
+    """
+    fonts = _fonts(size)
+    for font in fonts:
+        if text.isascii() or _has(font, text):
+            return text, font
+    plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(plain), fonts[0]
+
+
+@lru_cache(maxsize=32)
+def _fonts(size: int) -> list[_Font]:
+    found: list[_Font] = [ImageFont.load_default(size)]
+    for name in _OTHER_FONTS:
+        try:
+            found.append(ImageFont.truetype(name, size))
+        except OSError:
+            continue
+    return found
+
+
+def _has(font: _Font, text: str) -> bool:
+    missing = bytes(font.getmask(_NO_CHARACTER))
+    return all(bytes(font.getmask(c)) != missing for c in set(text) if not c.isspace())
 
 
 def _within(middle: float, before: float, after: float, length: int) -> float:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from region_fields.engine.preview import lettering
 from region_fields.engine.preview.lettering import letter, text_size
 
 
@@ -27,3 +29,24 @@ def test_larger_letters_take_more_room():
 def test_no_words_leave_the_picture_as_it_is():
     picture = torch.rand(5, 6, 3)
     assert torch.equal(letter(picture, [], 12), picture)
+
+
+@pytest.fixture
+def no_other_fonts(monkeypatch):
+    monkeypatch.setattr(lettering, "_OTHER_FONTS", ())
+    lettering._fonts.cache_clear()
+    yield
+    lettering._fonts.cache_clear()
+
+
+def test_letters_that_no_font_has_lose_their_accents(no_other_fonts):
+    black = torch.zeros(40, 160, 3)
+    written = letter(black, [(80, 20, "\u00e9t\u00e9")], 20)
+    assert torch.equal(written, letter(black, [(80, 20, "ete")], 20))
+    assert text_size("\u00e9t\u00e9", 20) == text_size("ete", 20)
+
+
+def test_accents_are_written_or_left_out_but_never_a_box():
+    black = torch.zeros(40, 160, 3)
+    accented = letter(black, [(80, 20, "\u00e9")], 20)
+    assert not torch.equal(accented, letter(black, [(80, 20, "\uffff")], 20))
