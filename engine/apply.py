@@ -32,16 +32,16 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
     channels; between, values stay in [0, 1] if those of the inputs do. No input is modified.
     Raises InputError when batches or shapes don't fit, or `space` is unknown.
     """
-    check_choice("Composite: space", space, SPACES)
-    below, above = as_images(base, "Composite: base"), as_images(effect, "Composite: effect")
-    amount = as_field(field, "Composite: field")
+    check_choice("Composite by Field: space", space, SPACES)
+    below, above = as_images(base, "Composite by Field: base"), as_images(effect, "Composite by Field: effect")
+    amount = as_field(field, "Composite by Field: field")
     count = common_batch(
-        "Composite",
+        "Composite by Field",
         {"base": below.shape[0], "effect": above.shape[0], "field": amount.shape[0]},
     )
     size = (below.shape[1], below.shape[2])
     above = _laid_on(above, size)
-    amount = fields_beside(amount, size, "Composite: a field")
+    amount = fields_beside(amount, size, "Composite by Field: a field")
     out = new_planes((count, *below.shape[1:]), base.device).to(base.dtype)
     rows = max(1, at_once(base.device, _IN_CACHE) // size[1])
     for i in range(count):
@@ -62,7 +62,7 @@ def _laid_on(effect: Tensor, size: tuple[int, int]) -> Tensor:
     given = (effect.shape[1], effect.shape[2])
     cropped = any(given == tuple(side // unit * unit for side in size) for unit in _LATENT_PIXELS)
     if given == size or not cropped:
-        return images_beside(effect, size, "Composite: an effect")
+        return images_beside(effect, size, "Composite by Field: an effect")
     top, left = ((whole - part) // 2 for whole, part in zip(size, given, strict=True))
     pad = (left, size[1] - given[1] - left, top, size[0] - given[0] - top)
     planes = F.pad(effect.movedim(-1, 1), pad, mode="replicate")

@@ -102,7 +102,7 @@ def test_an_empty_mask_of_64_pixels_means_no_region(host: Host):
 
 
 WRONG = {
-    "Composite by Field: .*30 x 20.*10 x 10": (
+    "Composite by Field: an effect of 10 x 10.*30 x 20": (
         "RegionFields_CompositeByField",
         {
             "base": IMAGE,

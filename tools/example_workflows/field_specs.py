@@ -231,7 +231,7 @@ INPAINT = Workflow(
         "mask": Node(
             "RegionFields_FieldToDenoiseMask",
             (1360, 220),
-            (340, 290),
+            (340, 430),
             {"steps": 20, "scheduler": "karras", "denoise": 1.0, "sampler": "dpmpp_2m"},
             {
                 "field": ("field", "field"),
@@ -242,7 +242,7 @@ INPAINT = Workflow(
         ),
         "levels": Node(
             "RegionFields_PreviewField",
-            (1360, 580),
+            (1360, 720),
             (340, 420),
             {"contours": 0},
             {"field": ("mask", "mask")},
@@ -250,7 +250,7 @@ INPAINT = Workflow(
         ),
         "graded": Node(
             "DifferentialDiffusion",
-            (1360, 1060),
+            (1360, 1200),
             (300, 110),
             {},
             {"model": ("checkpoint", "MODEL")},
