@@ -32,16 +32,17 @@ def composite(base: Tensor, effect: Tensor, field: Tensor, space: str = "linear"
     channels; between, values stay in [0, 1] if those of the inputs do. No input is modified.
     Raises InputError when batches or shapes don't fit, or `space` is unknown.
     """
-    check_choice("Composite by Field: space", space, SPACES)
-    below, above = as_images(base, "Composite by Field: base"), as_images(effect, "Composite by Field: effect")
-    amount = as_field(field, "Composite by Field: field")
+    where = "Composite by Field"
+    check_choice(f"{where}: space", space, SPACES)
+    below, above = as_images(base, f"{where}: base"), as_images(effect, f"{where}: effect")
+    amount = as_field(field, f"{where}: field")
     count = common_batch(
-        "Composite by Field",
+        where,
         {"base": below.shape[0], "effect": above.shape[0], "field": amount.shape[0]},
     )
     size = (below.shape[1], below.shape[2])
     above = _laid_on(above, size)
-    amount = fields_beside(amount, size, "Composite by Field: a field")
+    amount = fields_beside(amount, size, f"{where}: a field")
     out = new_planes((count, *below.shape[1:]), base.device).to(base.dtype)
     rows = max(1, at_once(base.device, _IN_CACHE) // size[1])
     for i in range(count):
