@@ -21,6 +21,7 @@ from .types import (
     Progress,
     RegionsType,
     Sam2Type,
+    check_one_size,
     for_user,
     named,
     of_frame,
@@ -235,8 +236,7 @@ class SoftShares(io.ComfyNode):
     def execute(cls, regions: Any, width: float, count: int, rest: str) -> io.NodeOutput:
         frames = regions_from(regions)
         method = "background" if rest == OWN_SHARE else "nearest"
-        if len({frame.size for frame in frames}) > 1:
-            raise InputError("the images have several sizes, but a mask batch has one.")
+        check_one_size(frame.size for frame in frames)
         held = [
             fill_coverage(frame.take(range(min(count, len(frame)))), method) for frame in frames
         ]

@@ -70,17 +70,19 @@ def _set(text: str, size: int) -> tuple[str, _Font]:
 
     Where no font does, letters lose their accents, and what is still missing shows as a box.
     """
-    fonts = _fonts(size)
-    for font in fonts:
-        if text.isascii() or _has(font, text):
+    own = ImageFont.load_default(size)
+    if text.isascii():
+        return text, own
+    for font in _other_fonts(size):
+        if _has(font, text):
             return text, font
     plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return "".join(plain), fonts[0]
+    return "".join(plain), own
 
 
 @lru_cache(maxsize=32)
-def _fonts(size: int) -> list[_Font]:
-    found: list[_Font] = [ImageFont.load_default(size)]
+def _other_fonts(size: int) -> list[_Font]:
+    found: list[_Font] = []
     for name in _OTHER_FONTS:
         try:
             found.append(ImageFont.truetype(name, size))

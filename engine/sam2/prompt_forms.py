@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..ops.checks import InputError
+from ..ops.checks import InputError, short
 from .prompt import Prompt
 
 Labelled = tuple[tuple[float, float], int]
@@ -72,7 +72,7 @@ def read_drawn(text: str) -> list[Asked]:
     if not known or not isinstance(data.get("objects"), list):
         raise InputError(
             f"points: wanted what the editor writes, version {_DRAWN_VERSION} with a list of "
-            f"objects, got {_short(text)!r}; empty it and draw anew."
+            f"objects, got {short(text)!r}; empty it and draw anew."
         )
     return [_drawn_object(entry, number) for number, entry in enumerate(data["objects"], 1)]
 
@@ -219,10 +219,10 @@ def _split(objects: Sequence[Asked]) -> list[Asked]:
 def _drawn_object(entry: Any, number: int) -> Asked:
     name = f"points, object {number}"
     if not isinstance(entry, dict):
-        raise InputError(f"{name}: wanted points or a box, got {_short(entry)}.")
+        raise InputError(f"{name}: wanted points or a box, got {short(entry)}.")
     given = entry.get("points") or []
     if not isinstance(given, list):
-        raise InputError(f"{name}: wanted a list of points, got {_short(given)}.")
+        raise InputError(f"{name}: wanted a list of points, got {short(given)}.")
     points = tuple(
         point for one in given for point in _points([one], 0 if _is_exclude(one) else 1, name)
     )
@@ -252,7 +252,7 @@ def _parse(text: str, name: str) -> Any:
     except (ValueError, RecursionError) as error:
         where = f" from character {error.pos + 1} on" if hasattr(error, "pos") else ""
         raise InputError(
-            f'{name}: wanted JSON such as [{{"x": 10, "y": 20}}], got {_short(text)!r}, '
+            f'{name}: wanted JSON such as [{{"x": 10, "y": 20}}], got {short(text)!r}, '
             f"which can't be read{where}."
         ) from error
 
@@ -266,7 +266,7 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
     if not isinstance(given, (list, tuple)):
         raise InputError(
             f"{name}: wanted one entry, a list of them, or a list for each image, got "
-            f"{_short(given)}."
+            f"{short(given)}."
         )
     if not any(isinstance(entry, (list, tuple)) for entry in given):
         return [list(given) for _ in range(frames)]
@@ -303,16 +303,11 @@ def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
     try:
         numbers = [float(entry[key]) for key in keys]
     except (TypeError, KeyError, ValueError, IndexError) as error:
-        raise InputError(f"{wanted}, got {_short(entry)}.") from error
+        raise InputError(f"{wanted}, got {short(entry)}.") from error
     if not all(math.isfinite(number) for number in numbers):
-        raise InputError(f"{wanted}, got {_short(entry)}.")
+        raise InputError(f"{wanted}, got {short(entry)}.")
     return numbers
 
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

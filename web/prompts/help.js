@@ -19,15 +19,15 @@ const MOUSE = [
   ["Fill the window", "", "F, Esc goes back"],
 ];
 
-/** @type {[string, string, string][]} what, by finger, "" */
+/** @type {[string, string][]} what, by finger */
 const TOUCH = [
-  ["Include a point", "tap", ""],
-  ["Exclude a point", "press and hold", ""],
-  ["Box", "drag", ""],
-  ["Another object", "the + button", ""],
-  ["Move", "drag the point or box", ""],
-  ["Delete", "press and hold the point", ""],
-  ["Zoom, pan", "two fingers", ""],
+  ["Include a point", "tap"],
+  ["Exclude a point", "press and hold"],
+  ["Box", "drag"],
+  ["Another object", "the + button"],
+  ["Move", "drag the point or box"],
+  ["Delete", "press and hold the point"],
+  ["Zoom, pan", "two fingers"],
 ];
 
 const FINGERS = window.matchMedia("(pointer: coarse)").matches;

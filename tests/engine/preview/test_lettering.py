@@ -34,9 +34,9 @@ def test_no_words_leave_the_picture_as_it_is():
 @pytest.fixture
 def no_other_fonts(monkeypatch):
     monkeypatch.setattr(lettering, "_OTHER_FONTS", ())
-    lettering._fonts.cache_clear()
+    lettering._other_fonts.cache_clear()
     yield
-    lettering._fonts.cache_clear()
+    lettering._other_fonts.cache_clear()
 
 
 def test_letters_that_no_font_has_lose_their_accents(no_other_fonts):

@@ -1,5 +1,5 @@
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from threading import current_thread, get_ident
 from threading import enumerate as enumerate_threads
@@ -255,14 +255,6 @@ def test_a_tight_budget_leaves_each_worker_a_piece_of_masks_where_one_has_room(s
         room = workers * (length * crop.area // 8 + working) <= budget // 2
         assert room or length == 1
         assert at_once >= workers or not room
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """torch.set_num_threads, undone at the end."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Prompted masks: the reference predictor's for every kind of prompt, alone and mixed."""
 
-from collections.abc import Callable, Iterator
 from itertools import permutations
 from threading import enumerate as enumerate_threads
 from threading import get_ident
@@ -290,14 +289,6 @@ def test_an_unknown_option_is_refused(random_sam2, embedding, option, value):
 def test_a_negative_feather_is_refused(random_sam2, embedding):
     with pytest.raises(InputError, match="feather: wanted 0 or more pixels, got -1"):
         predict_prompts(random_sam2, embedding, [Prompt(points=[[5, 5]])]).soft(-1.0)
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """torch.set_num_threads, undone at the end."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
