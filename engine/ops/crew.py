@@ -31,8 +31,8 @@ class Crew:
     """Threads that work on pieces, one thread of torch's each; a context.
 
     count: how many at most. Within the context, where there are several, torch's operations run on
-    one thread, but for pieces that go one after the other: these have all of torch's threads. When
-    it ends all have stopped and torch's number of threads is what it was.
+    one thread, but for pieces of which memory has room for one at a time: these have all of
+    torch's threads. When it ends all have stopped and torch's number of threads is what it was.
     """
 
     def __init__(self, count: int) -> None:
@@ -85,10 +85,10 @@ class Crew:
         work(part, pause) may run on any thread, and its `pause` raises once the crew was told to
         stop. The `pause` given here is called on the caller's thread alone, every tenth of a second
         while it waits. Where memory runs out the rest goes one after the other. What parts there
-        are doesn't depend on how many work.
+        are doesn't depend on how many work, and nor does a result, unless `at_once` is below 2.
         """
-        pieces = -(-count // max(1, length))
-        side_by_side = min(self.count, pieces, self.count if at_once is None else at_once)
+        side_by_side = self.count if at_once is None else min(self.count, at_once)
+        tight = side_by_side < 2
         done = 0
         if side_by_side > 1:
             for part, result in self._ahead(count, max(1, length), work, pause, side_by_side):
@@ -96,7 +96,7 @@ class Crew:
                 yield part, result
 
         def alone(part: slice) -> T:
-            self._divide_operations(True)
+            self._divide_operations(tight)
             try:
                 return work(_moved(part, done), pause)
             finally:

@@ -71,6 +71,12 @@ def test_pieces_that_go_one_after_the_other_have_all_threads():
         assert [(count, torch.get_num_threads()) for _, count in used] == [(2, 1), (2, 1)]
 
 
+def test_a_single_piece_has_one_thread_however_many_there_are():
+    with Crew(2) as crew:
+        used = crew.in_chunks(2, 2, lambda part, pause: torch.get_num_threads(), "", nothing)
+        assert [count for _, count in used] == [1]
+
+
 def test_where_memory_runs_out_the_rest_goes_alone_in_halves():
     done = []
 
