@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import product
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .ops.beside import fields_beside
-from .ops.blur import BLURS, blur
+from .ops.blur import BLURS, blur, coarseness
 from .ops.checks import Progress
 from .ops.colour import linear_to_srgb, srgb_to_linear
 from .ops.depth import fit_to, nearness
@@ -28,6 +31,10 @@ _FIRST = 1.0
 _RATIO = 2**0.5
 _LAYERS = 6
 _MIXED = 2
+_TILE = 256
+
+Box: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a part of a picture."""
 
 
 def blur_by_field(
@@ -100,51 +107,67 @@ def _blur_frame(picture: Tensor, reach: Tensor, kind: str, near: Tensor | None) 
 
 
 def _gather(light: Tensor, reach: Tensor, kind: str) -> Tensor:
-    """Each pixel's own blur of (C, H, W), in which sharper pixels count less.
-
-    Every level is computed only in the box of the pixels that want it, and what these can see.
-    """
+    """Each pixel's own blur of (C, H, W), in which sharper pixels count less."""
     out = torch.zeros_like(light)
-    radii = stack_radii(float(reach.max()))
-    for k, r in enumerate(radii):
-        hat = _hat(reach, radii, k)
-        box = _box(hat > 0)
-        if box is None:
+    for radius, hat, (rows, columns) in _stack(reach):
+        mixed = out[:, rows, columns]
+        if radius == 0:
+            mixed += hat * light[:, rows, columns]
             continue
-        if r == 0:
-            out += hat * light
-            continue
-        seen, inner = _grown(box, math.ceil(2 * r) + 2, reach.shape)
-        counts = (reach[seen] / r).clamp(max=1)
-        spread = blur(torch.cat([light[:, seen[0], seen[1]] * counts, counts[None]]), r, kind)
-        spread = spread[:, inner[0], inner[1]]
-        out[:, box[0], box[1]] += hat[box] * spread[:-1] / spread[-1:].clamp(min=1e-6)
+        (seen, across), inner = _grown((rows, columns), radius, reach.shape)
+        counts = (reach[seen, across] / radius).clamp(max=1)
+        part = torch.cat([light[:, seen, across] * counts, counts[None]])
+        spread = blur(part, radius, kind)[:, inner[0], inner[1]]
+        mixed += hat * spread[:-1] / spread[-1:].clamp(min=1e-6)
     return out
 
 
-def _box(mask: Tensor) -> tuple[slice, slice] | None:
-    """Rows and columns that hold all of `mask`, or None where it is empty."""
-    ends = [mask.any(dim).nonzero() for dim in (1, 0)]
-    if not ends[0].numel():
-        return None
-    return slice(int(ends[0][0]), int(ends[0][-1]) + 1), slice(
-        int(ends[1][0]), int(ends[1][-1]) + 1
-    )
+def _scatter(light: Tensor, reach: Tensor, kind: str) -> Tensor:
+    """Every pixel of (C, H, W) spread over its own radius."""
+    out = torch.zeros_like(light)
+    for radius, hat, (rows, columns) in _stack(reach):
+        part = light[:, rows, columns] * hat
+        if not bool(part[-1].any()):
+            continue
+        (onto, across), inner = _grown((rows, columns), radius, reach.shape)
+        whole = torch.zeros_like(out[:, onto, across])
+        whole[:, inner[0], inner[1]] = part
+        out[:, onto, across] += blur(whole, radius, kind)
+    return out
 
 
-def _grown(
-    box: tuple[slice, slice], pad: int, size: torch.Size
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The box grown by `pad` inside the picture, and the box's place in that."""
-    rows, columns = (
-        slice(max(0, part.start - pad), min(length, part.stop + pad))
-        for part, length in zip(box, size, strict=True)
-    )
+def _stack(reach: Tensor) -> Iterator[tuple[float, Tensor, Box]]:
+    """The levels of the stack that a picture of radii (H, W) needs, tile by tile.
+
+    Yields each level's radius, what share of it the tile's pixels take, (h, w), and the tile.
+    """
+    radii = stack_radii(float(reach.max()))
+    side = max(_TILE, 1 << math.ceil(math.log2(4 * radii[-1])))
+    for top, left in product(*(range(0, length, side) for length in reach.shape)):
+        tile = slice(top, top + side), slice(left, left + side)
+        own = reach[tile]
+        low, high = (float(end) for end in own.aminmax())
+        for k, radius in enumerate(radii):
+            above, below = radii[max(k - 1, 0)], radii[min(k + 1, len(radii) - 1)]
+            if (low < below and above < high) or radius in (low, high):
+                yield radius, _hat(own, radii, k), tile
+
+
+def _grown(tile: Box, radius: float, size: torch.Size) -> tuple[Box, Box]:
+    """The part of the picture that a blur of a tile sees and reaches, and the tile's place in it.
+
+    It begins where blocks of the blur do, so that no tile shows.
+    """
+    if radius == 0:
+        return tile, (slice(None), slice(None))
+    block = coarseness(radius)
+    pad = math.ceil((2 * radius + 2) / block + 2) * block
+    wholes = [slice(max(0, part.start - pad), part.stop + pad) for part in tile]
     inner = [
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(box, (rows, columns), strict=True)
+        slice(part.start - whole.start, min(part.stop, length) - whole.start)
+        for part, whole, length in zip(tile, wholes, size, strict=True)
     ]
-    return (rows, columns), (inner[0], inner[1])
+    return (wholes[0], wholes[1]), (inner[0], inner[1])
 
 
 def _hat(reach: Tensor, radii: list[float], k: int) -> Tensor:
@@ -256,14 +279,3 @@ def _without_nearer(
 def _beside(mask: Tensor) -> Tensor:
     """Pixels of bool (H, W) and those so near that an antialiased outline mixes them in."""
     return F.max_pool2d(mask[None].float(), 2 * _MIXED + 1, 1, _MIXED)[0] > 0
-
-
-def _scatter(light: Tensor, reach: Tensor, kind: str) -> Tensor:
-    """Every pixel of (C, H, W) spread over its own radius."""
-    radii = stack_radii(float(reach.max()))
-    out = torch.zeros_like(light)
-    for k, r in enumerate(radii):
-        part = light * _hat(reach, radii, k)
-        if bool(part[-1].any()):
-            out += blur(part, r, kind)
-    return out

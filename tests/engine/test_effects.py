@@ -188,6 +188,17 @@ def subject_on_ground():
     return image, field, near
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_a_blur_does_not_depend_on_what_is_blurred_far_away(kind):
+    image = torch.rand((1, 80, 560, 3), generator=torch.Generator().manual_seed(3))
+    field = torch.zeros((1, 80, 560))
+    field[:, :, 133:] = 1
+    both = field.clone()
+    both[:, :, :20] = 1
+    alone, beside = (blur_by_field(image, f, radius=16, kind=kind) for f in (field, both))
+    assert torch.equal(alone[:, :, 180:], beside[:, :, 180:])
+
+
 @pytest.mark.parametrize("with_depth", [False, True])
 def test_a_sharp_foreground_does_not_bleed_into_a_blurred_background(with_depth):
     image, field, near = subject_on_ground()
