@@ -137,10 +137,12 @@ class LoadRegions(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, path: str) -> str:
         try:
-            held = _found(path).stat()
+            found = _found(path)
+            listed = found.name == files.REGIONS_FILE
+            held = [one.stat() for one in (sorted(found.parent.iterdir()) if listed else [found])]
         except (InputError, OSError):
             return path
-        return f"{path} {held.st_mtime_ns} {held.st_size}"
+        return " ".join([path, *(f"{one.st_mtime_ns},{one.st_size}" for one in held)])
 
     @classmethod
     @named

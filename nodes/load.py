@@ -99,6 +99,16 @@ class LoadSam2(io.ComfyNode):
         return missing(model)
 
     @classmethod
+    def fingerprint_inputs(cls, model: str, precision: str) -> str:
+        if model in (None, NANO):
+            return ""
+        try:
+            held = find_model(model).stat()
+        except (InputError, OSError):
+            return ""
+        return f"{held.st_mtime_ns} {held.st_size}"
+
+    @classmethod
     @named
     def execute(cls, model: str, precision: str) -> io.NodeOutput:
         source = "nano" if model == NANO else find_model(model)
