@@ -71,7 +71,9 @@ def filter_regions(
         share = overlap_shares(regions, mask)
         keep &= (share >= min_overlap) & (share <= max_overlap)
     elif min_overlap > 0 or max_overlap < 1:
-        raise InputError("Filter Regions: overlap limits need a mask to overlap with.")
+        raise InputError(
+            "Filter Regions: min_overlap and max_overlap need a mask to overlap with; give it."
+        )
     return regions.take(keep)
 
 

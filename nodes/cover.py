@@ -165,7 +165,11 @@ class FillCoverage(io.ComfyNode):
         depth: Any = None,
         model: HeldSam2 | None = None,
     ) -> io.NodeOutput:
-        _check_connected(method, overlaps, image, depth, model)
+        if method == "segment" and (image is None or model is None):
+            raise InputError(
+                "segment needs the picture and a model; connect image and model, or fill by "
+                "another method."
+            )
         frames = regions_from(regions)
         images = None if image is None else as_images(image)
         values, drawn = None, "white"
@@ -249,19 +253,6 @@ class SoftShares(io.ComfyNode):
         # One batch, of which the list holds views: at 8 megapixels a share takes 33 MB.
         batch = shares[0] if len(shares) == 1 else torch.cat(shares)
         return io.NodeOutput(list(batch[:, None]), labels, batch)
-
-
-def _check_connected(method: str, overlaps: str, image: Any, depth: Any, model: Any) -> None:
-    """Raise InputError where a way of filling lacks an input."""
-    if method == "edges" and image is None:
-        raise InputError("edges needs the picture; connect image, or fill by another method.")
-    if method == "segment" and (image is None or model is None):
-        raise InputError(
-            "segment needs the picture and a model; connect image and model, or fill by another "
-            "method."
-        )
-    if overlaps == "nearest_depth" and depth is None:
-        raise InputError("nearest_depth needs a depth; connect it, or choose another winner.")
 
 
 def _segmenter(

@@ -54,8 +54,6 @@ class FilterRegions(io.ComfyNode):
         mask: Tensor | None = None,
         **limits: Any,
     ) -> io.NodeOutput:
-        if mask is None and (limits["min_overlap"] > 0 or limits["max_overlap"] < 1):
-            raise InputError("min_overlap and max_overlap need a mask to overlap with; connect it.")
         frames = regions_from(regions)
         masks = None if mask is None else as_mask(mask)
         kept = [
@@ -179,21 +177,32 @@ class RegionTable(io.ComfyNode):
             search_aliases=["list masks", "mask info", "statistics", "csv", "inspect", "areas"],
             is_output_node=True,
             inputs=[regions_input()],
-            outputs=[io.String.Output(display_name="text", tooltip="A line for each region.")],
+            outputs=[
+                io.String.Output(
+                    display_name="text", tooltip="A heading, and a line for each region."
+                )
+            ],
         )
 
     @classmethod
     @named
     def execute(cls, regions: Any) -> io.NodeOutput:
-        table = "\n".join(_table(frame) for frame in regions_from(regions))
+        frames = regions_from(regions)
+        head = (
+            f"{'id':>5} {'area':>9} {'%':>6}  {'box x,y,w,h':<22} {'score':>6} {'stable':>6}  label"
+        )
+        rows = [row for frame in frames for row in _rows(frame)]
+        if len(frames) > 1:
+            head = f"image {head}"
+            images = (i for i, frame in enumerate(frames, 1) for _ in range(len(frame)))
+            rows = [f"{i:>5} {row}" for i, row in zip(images, rows, strict=True)]
+        table = "\n".join([head, *rows])
         return io.NodeOutput(table, ui=ui.PreviewText(table))
 
 
-def _table(regions: Regions) -> str:
+def _rows(regions: Regions) -> list[str]:
     height, width = regions.size
-    rows = [
-        f"{'id':>5} {'area':>9} {'%':>6}  {'box x,y,w,h':<22} {'score':>6} {'stable':>6}  label"
-    ]
+    rows = []
     for i, (x0, y0, x1, y1) in enumerate(regions.boxes.tolist()):
         area = int(regions.areas[i])
         box = f"{x0},{y0},{x1 - x0},{y1 - y0}"
@@ -202,4 +211,4 @@ def _table(regions: Regions) -> str:
             f"{float(regions.scores[i]):>6.3f} {float(regions.stability[i]):>6.3f}  "
             f"{regions.labels[i]}".rstrip()
         )
-    return "\n".join(rows)
+    return rows

@@ -13,6 +13,7 @@ from ..ops.beside import depth_beside, image_beside
 from ..ops.bits import packed_width
 from ..ops.checks import InputError, Progress
 from ..ops.components import label_components
+from ..ops.depth import NEAR_IS
 from ..ops.distance import distance_to, nearest_source_of
 from ..ops.fields import check_choice
 from ..ops.geodesic import oklab_planes, spread_labels
@@ -81,7 +82,10 @@ def fill_coverage(
     if max_gap is not None and not max_gap >= 0:
         raise InputError(f"Fill Coverage: wanted a max_gap of 0 or more pixels, got {max_gap}.")
     if method == "edges" and image is None:
-        raise InputError("Fill Coverage: method edges needs image, the picture whose edges count.")
+        raise InputError(
+            "Fill Coverage: edges needs image, the picture whose edges count; give it, or fill by "
+            "another method."
+        )
     if method == "segment" and segmenter is None:
         raise InputError(
             "Fill Coverage: method segment needs a segmenter, which finds regions at points."
@@ -126,8 +130,10 @@ def _claims(regions: Regions, overlaps: str, depth: Tensor | None, near_is: str)
 def _mean_depths(regions: Regions, depth: Tensor | None, near_is: str) -> list[float]:
     """Mean depth over each region, the nearest lowest; inf where it has no finite value."""
     if depth is None:
-        raise InputError("Fill Coverage: overlaps by nearest_depth need depth, a map (H, W).")
-    check_choice("Fill Coverage: near_is", near_is, ("white", "black"))
+        raise InputError(
+            "Fill Coverage: nearest_depth needs depth; give it, or choose another winner."
+        )
+    check_choice("Fill Coverage: near_is", near_is, NEAR_IS)
     plane = depth_beside(depth, regions.size, regions.device, "Fill Coverage")
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
     signed = -mean if near_is == "white" else mean

@@ -354,7 +354,7 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"overlaps": "first"}, "wanted one of smallest"),
         ({"method": "edges"}, "needs image"),
         ({"method": "segment"}, "needs a segmenter"),
-        ({"overlaps": "nearest_depth"}, "need depth"),
+        ({"overlaps": "nearest_depth"}, "needs depth"),
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
         ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),

@@ -295,7 +295,6 @@ BATCHED = {
         "other": images((DEPTHS > 0.5).float()),
         "tolerance": 1.0,
     },
-    "RegionFields_RegionTable": {"regions": sets(*SETS)},
     "RegionFields_CombineRegions": {
         "regions": sets(*SETS),
         "mask": images((FIELDS > 0.5).float()),
@@ -378,6 +377,21 @@ def test_a_batch_gives_what_its_images_give_one_by_one(host: Host, node_id: str)
     for name, value in together.items():
         if name != "ui":
             assert same(value, joined(name, [one[name] for one in apart])), name
+
+
+def test_a_table_of_a_batch_has_one_heading_and_numbers_the_images(host: Host):
+    first, second = (
+        host.call("RegionFields_RegionTable", regions=sets(one).parts[0])["text"].split("\n")
+        for one in SETS
+    )
+    (head, *rows) = host.call("RegionFields_RegionTable", regions=sets(*SETS).whole)["text"].split(
+        "\n"
+    )
+    assert head == f"image {first[0]}"
+    assert rows == [
+        *(f"    1 {row}" for row in first[1:]),
+        *(f"    2 {row}" for row in second[1:]),
+    ]
 
 
 ORDERED = {

@@ -128,7 +128,7 @@ WRONG = {
         "RegionFields_NameRegions",
         {"regions": MASKS.float(), "labels": "a\nb"},
     ),
-    "COCO to Regions: .*no JSON": ("RegionFields_COCOToRegions", {"json": "{"}),
+    "COCO to Regions: .*wanted JSON": ("RegionFields_COCOToRegions", {"json": "{"}),
     "Haze by Field: color: wanted": (
         "RegionFields_HazeByField",
         {"image": IMAGE, "field": torch.zeros(1, 20, 30), "color": "blue", "density": 1.0},
@@ -303,8 +303,8 @@ def test_crops_of_a_batch_go_back_to_their_own_images_by_any_boxes(host: Host):
 
 
 LACKING = {
-    "edges needs the picture; connect image": {"method": "edges"},
-    "nearest_depth needs a depth; connect it": {"overlaps": "nearest_depth"},
+    "edges needs image": {"method": "edges"},
+    "nearest_depth needs depth": {"overlaps": "nearest_depth"},
 }
 
 
