@@ -37,12 +37,19 @@ def short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def parse_json(text: str, name: str) -> Any:
-    """The value of a JSON text, called `name` in errors. Raises InputError where it is none."""
+def parse_json(text: str, name: str, such_as: str = "") -> Any:
+    """The value of a JSON text, called `name` in errors. Raises InputError where it is none.
+
+    such_as: an example of what is wanted, for the error.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: this is no JSON ({error}): {short(text)}.") from error
+        wanted = f"JSON such as {such_as}" if such_as else "JSON"
+        where = f" from character {error.pos + 1} on" if hasattr(error, "pos") else ""
+        raise InputError(
+            f"{name}: wanted {wanted}, got {short(text)!r}, which can't be read{where}."
+        ) from error
 
 
 def check_image(image: Tensor, name: str = "image") -> Tensor:

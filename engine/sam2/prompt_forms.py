@@ -7,7 +7,6 @@ for all frames or as one list for each frame.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..ops.checks import InputError, short
+from ..ops.checks import InputError, parse_json, short
 from .prompt import Prompt
 
 Labelled = tuple[tuple[float, float], int]
@@ -247,14 +246,7 @@ def _parse(text: str, name: str) -> Any:
     """The value of a JSON text; an empty one is an empty list."""
     if not text or not text.strip():
         return []
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f" from character {error.pos + 1} on" if hasattr(error, "pos") else ""
-        raise InputError(
-            f'{name}: wanted JSON such as [{{"x": 10, "y": 20}}], got {short(text)!r}, '
-            f"which can't be read{where}."
-        ) from error
+    return parse_json(text, name, '[{"x": 10, "y": 20}]')
 
 
 def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
