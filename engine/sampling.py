@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .ops.beside import fields_beside
+from .ops.beside import check_fields_beside, fields_beside
 from .ops.checks import InputError
 from .ops.distance import distance_to
 from .ops.falloff import falloff
-from .ops.fields import as_field, check_aspect, check_number, common_batch
+from .ops.fields import as_field, check_number, common_batch
 from .ops.precision import as_double
 from .ops.resize import resize_area
 
@@ -32,9 +32,9 @@ def resize_to_latent(field: Tensor, latent_size: tuple[int, int], *, scale: int 
     if all(0 <= pixels < scale for pixels in spare):
         y, x = spare[0] // 2, spare[1] // 2
         strengths = strengths[:, y : y + height * scale, x : x + width * scale]
-    elif float(strengths.min()) != float(strengths.max()):
-        given, whole = strengths.shape[1:], (height * scale, width * scale)
-        check_aspect("Resize Field to Latent: a field", (given[0], given[1]), whole)
+    else:
+        whole = (height * scale, width * scale)
+        check_fields_beside(strengths, whole, "Resize Field to Latent: a field")
     return resize_area(strengths, (height, width))
 
 

@@ -51,15 +51,20 @@ def image_beside(
 def fields_beside(fields: Tensor, size: tuple[int, int], what: str) -> Tensor:
     """Fields float32 (B, H, W) of `size`. what: names them in an error, as "Grade: a field".
 
+    Raises InputError as `check_fields_beside`.
+    """
+    check_fields_beside(fields, size, what)
+    return resize_field(fields, size)
+
+
+def check_fields_beside(fields: Tensor, size: tuple[int, int], what: str) -> None:
+    """Raise InputError where fields (B, h, w) can't be of a picture of `size`. what: names them.
+
     One that is the same everywhere says nothing of a shape, and fits any picture.
     """
-    if tuple(fields.shape[-2:]) == tuple(size):
-        return fields
-    low, high = fields.aminmax()
-    if low == high:
-        return fields[:, :1, :1].expand(-1, *size)
-    check_aspect(what, (fields.shape[-2], fields.shape[-1]), size)
-    return resize_field(fields, size)
+    given = (fields.shape[-2], fields.shape[-1])
+    if given != tuple(size) and bool(fields.min() != fields.max()):
+        check_aspect(what, given, size)
 
 
 def images_beside(images: Tensor, size: tuple[int, int], what: str) -> Tensor:
