@@ -10,10 +10,11 @@ from typing import Any
 
 from .engine.apply import SPACES
 from .engine.cover import FILL_METHODS, OVERLAP_WINNERS
-from .engine.field import SIDES, UNITS
+from .engine.field import SIDES
 from .engine.ops.combine import COMBINE_MODES
 from .engine.ops.depth import HOLES, MEASURES, NEAR_IS
 from .engine.ops.falloff import FALLOFFS
+from .engine.ops.fields import UNITS
 from .engine.sam2.everything import Everything
 from .engine.sam2.model import PRECISIONS
 from .engine.sam2.prompt_forms import GROUPINGS

@@ -11,6 +11,7 @@ from torch import Tensor
 from .ops.beside import images_beside
 from .ops.checks import InputError, Progress
 from .ops.colour import srgb_to_oklab
+from .ops.depth import NEAR_IS
 from .ops.distance import distance_to, signed_distance
 from .ops.fields import (
     as_images,
@@ -130,7 +131,7 @@ def strengths_by_depth(
     "depth" = in proportion to it. The nearest region gets `nearest`, the farthest
     `farthest`; a single one `nearest`.
     """
-    check_choice("Strengths by depth: near_is", near_is, ("white", "black"))
+    check_choice("Strengths by depth: near_is", near_is, NEAR_IS)
     check_choice("Strengths by depth: spacing", spacing, ("rank", "depth"))
     planes = as_planes(depth, "Strengths by depth: depth").to(torch.float32)
     check_aspect("Strengths by depth: a depth", (planes.shape[1], planes.shape[2]), regions.size)

@@ -15,6 +15,7 @@ from .ops.colour import srgb_to_oklab
 from .ops.curve import Curve, look_up
 from .ops.falloff import FALLOFFS, check_gamma, rise
 from .ops.fields import (
+    UNITS,
     as_field,
     as_images,
     check_choice,
@@ -28,7 +29,6 @@ from .ops.guided import guided_filter
 PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent", "bell")
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
-UNITS = ("px", "percent")
 TIME_METHODS = ("gaussian", "median")
 _IN_CACHE = 1 << 19
 

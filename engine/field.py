@@ -20,6 +20,7 @@ from .ops.combine import COMBINE_MODES, combine
 from .ops.depth import farness, fit_to, sky_of
 from .ops.falloff import falloff as shape_ramp
 from .ops.fields import (
+    UNITS,
     as_field,
     as_images,
     as_mask,
@@ -40,7 +41,6 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 
 _FEW_LEVELS = 256
 SIDES = ("outside", "inside", "signed")
-UNITS = ("px", "percent")
 _IN_CACHE = 1 << 19
 
 

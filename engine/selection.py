@@ -17,6 +17,7 @@ from .ops.beside import depth_beside, image_beside, mask_beside
 from .ops.bits import pack_bits
 from .ops.checks import InputError
 from .ops.colour import read_hex, srgb_to_oklab
+from .ops.depth import NEAR_IS
 from .ops.fields import check_choice
 from .ops.geodesic import oklab_planes
 from .ops.runs import (
@@ -194,7 +195,7 @@ def _share_inside(regions: Regions, question: Question) -> Tensor:
 def _depth(regions: Regions, question: Question) -> Tensor:
     """Mean depth over each region, larger = farther; inf where it has no valid value."""
     assert question.depth is not None
-    check_choice("near_is", question.near_is, ("white", "black"))
+    check_choice("near_is", question.near_is, NEAR_IS)
     plane = depth_beside(question.depth, regions.size, regions.device)
     mean = finite_means(regions.packed, regions.boxes, regions.areas, plane)
     return (-mean if question.near_is == "white" else mean).nan_to_num(torch.inf)

@@ -11,6 +11,7 @@ from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, luminance, srgb_to_linear, srgb_to_oklab
 from .ops.falloff import falloff as shape_ramp
 from .ops.fields import (
+    UNITS,
     as_images,
     as_planes,
     check_choice,
@@ -22,7 +23,6 @@ from .ops.outline import distance_to_superellipse
 from .ops.ramp import ramp, window
 
 SHAPES = ("radial", "linear", "superellipse", "conical")
-UNITS = ("px", "percent")
 SPACE_UNITS = ("percent", "scene")
 CHANNELS = ("luminance", "hue", "chroma")
 _FULL_CHROMA = 0.3225

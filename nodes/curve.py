@@ -7,7 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..engine.curve import PRESETS, TIME_METHODS, UNITS, curve_field, smooth_over_time, snap_field
+from ..engine.curve import PRESETS, TIME_METHODS, curve_field, smooth_over_time, snap_field
+from ..engine.ops.fields import UNITS
 from .inputs import choice, field_input, field_output, number, switch, unit, whole
 from .types import for_user, for_work, named
 

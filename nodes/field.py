@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..engine import InputError, Regions, combine_fields, field_from_depth
 from ..engine.exchange import boxes_by_frame, from_boxes
-from ..engine.field import SIDES, UNITS, depth_levels, distance_from, is_coarse, strength_at
+from ..engine.field import SIDES, depth_levels, distance_from, is_coarse, strength_at
 from ..engine.ops.combine import COMBINE_MODES
 from ..engine.ops.depth import HOLES, MEASURES, SPANS
+from ..engine.ops.fields import UNITS
 from ..engine.ops.resize import resize_nearest
 from .inputs import (
     choice,

@@ -8,11 +8,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine import InputError
+from ..engine.ops.fields import UNITS
 from ..engine.shape import (
     CHANNELS,
     SHAPES,
     SPACE_UNITS,
-    UNITS,
     field_from_3d_point,
     field_from_image_range,
     field_from_shape,

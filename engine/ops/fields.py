@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .checks import InputError
 
+UNITS = ("px", "percent")
+"""Of lengths: pixels, or percent of the picture's shorter side."""
+
 _SAME_ASPECT = 0.03
 
 
