@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..ops.checks import InputError
+from ..ops.fields import check_aspect
 
 Box = tuple[float, float, float, float]
 
@@ -21,8 +22,8 @@ class Prompt:
 
     points: (x, y) pairs, or a tensor (n, 2). labels: one for each point, 1 include, 0 exclude;
     all 1 when left out. box: x, y, width, height. mask: (H, W), bool or float with > 0.5 inside,
-    a first guess at the object; another size than the image's is resized. Points to exclude may
-    stand alone, as in the sam2 package, but then the network guesses.
+    a first guess at the object; another size than the image's is resized, another shape refused.
+    Points to exclude may stand alone, as in the sam2 package, but then the network guesses.
 
     Raises InputError when there is nothing to go by, a number isn't finite, counts differ, or the
     box or the mask is empty.
@@ -55,9 +56,12 @@ class Prompt:
     def within(self, size: tuple[int, int], name: str = "the prompt", box: str = "") -> Prompt:
         """The same prompt with its box cut to the image of `size` (H, W).
 
-        Raises InputError when a point or the whole box lies outside. name: what to call the prompt
-        in it; box: its box, by default "the box of" it.
+        Raises InputError when a point or the whole box lies outside, or the mask is of another
+        shape. name: what to call the prompt in it; box: its box, by default "the box of" it.
         """
+        if self.mask is not None:
+            given = cast("tuple[int, int]", tuple(self.mask.shape))
+            check_aspect(name if name.startswith("mask") else f"the mask of {name}", given, size)
         height, width = size
         told = (
             f"outside the image, which is {width} wide and {height} high; move it or leave it out."

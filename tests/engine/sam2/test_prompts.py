@@ -273,9 +273,10 @@ def test_a_mask_of_another_size_is_resized(random_sam2, embedding):
         ),
         ({"points": [[5, -1]]}, r"^the point \(5, -1\) of prompt 1 lies outside"),
         ({"box": [200, 10, 20, 20]}, r"^the box of prompt 1, \[200, 10, 20, 20\], lies outside"),
+        ({"mask": torch.ones(90, 30)}, r"^the mask of prompt 1 of 30 x 90 pixels doesn't have"),
     ],
 )
-def test_what_lies_outside_the_image_is_named(random_sam2, embedding, prompt, said):
+def test_what_does_not_fit_the_image_is_named(random_sam2, embedding, prompt, said):
     with pytest.raises(InputError, match=said):
         segment_prompts(random_sam2, embedding, [Prompt(points=[[5, 5]]), Prompt(**prompt)])
 
