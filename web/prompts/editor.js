@@ -20,7 +20,7 @@ import { Bars, element } from "./bars.js";
 import { fillWindow, fillsWindow } from "./expand.js";
 import { HINT, Help } from "./help.js";
 import { cursorOver, hit } from "./hit.js";
-import { Input, followZoom } from "./input.js";
+import { Input, followSize, followZoom } from "./input.js";
 import { Model } from "./model.js";
 import { Notices } from "./notices.js";
 import { paint } from "./paint.js";
@@ -85,7 +85,7 @@ export class Editor {
     this.#stage.append(this.#canvas, this.#input.keys, this.#bars.fit, progress);
     this.#stage.append(hint, this.#help.panel, banner);
     this.element.append(this.#bars.top, this.#stage, this.#bars.bottom);
-    new ResizeObserver(() => this.#measure()).observe(this.#stage);
+    followSize(this.#stage, () => this.#measure(), this.#end.signal);
     const look = () => this.#input.zoom !== this.#graphZoom && this.redraw();
     followZoom(this.element, look, this.#end.signal);
     this.redraw();

@@ -206,6 +206,19 @@ export class Input {
 }
 
 /**
+ * Act whenever an element's size changes, until `end`.
+ *
+ * @param {HTMLElement} element
+ * @param {() => void} act
+ * @param {AbortSignal} end
+ */
+export function followSize(element, act, end) {
+  const observer = new ResizeObserver(act);
+  observer.observe(element);
+  end.addEventListener("abort", () => observer.disconnect());
+}
+
+/**
  * Have an element drawn again after the graph was zoomed, as sharp and as large as fits.
  *
  * @param {HTMLElement} element

@@ -22,7 +22,7 @@
 import { centre, handles } from "./hit.js";
 import { toScreen } from "./view.js";
 
-/** One colour an object, told apart by people with any colour vision; then they repeat. */
+/** One colour an object, told apart by people with any colour vision. */
 export const COLOURS = [
   "#2f9bff",
   "#ff8c1a",
@@ -40,12 +40,28 @@ const HANDLE = 3.5;
 /** Where the graph is so small that everything is drawn larger than this, names would cover it. */
 const ROOM_FOR_NAMES = 1.5;
 
+/** After all colours they come again lighter, then darker: what is mixed in, and how much. */
+const ROUNDS = [
+  { mixed: 0, share: 0 },
+  { mixed: 255, share: 0.5 },
+  { mixed: 0, share: 0.45 },
+];
+
 /**
  * @param {number} index
- * @returns {string}
+ * @returns {string}  "#rrggbb"
  */
 export function colourOf(index) {
-  return /** @type {string} */ (COLOURS[index % COLOURS.length]);
+  const colour = /** @type {string} */ (COLOURS[index % COLOURS.length]);
+  const round = Math.floor(index / COLOURS.length) % ROUNDS.length;
+  const { mixed, share } = /** @type {{mixed: number, share: number}} */ (ROUNDS[round]);
+  const parts = [1, 3, 5].map((at) => {
+    const own = parseInt(colour.slice(at, at + 2), 16);
+    return Math.round(own + (mixed - own) * share)
+      .toString(16)
+      .padStart(2, "0");
+  });
+  return `#${parts.join("")}`;
 }
 
 /**
