@@ -163,7 +163,8 @@ class PreviewField(io.ComfyNode):
         points = read_points(probe, "probe")
         counts = {"fields": len(fields), "images": 1 if pictures is None else len(pictures)}
         drawn, probed = [], []
-        for i in range(common_batch("fields and images", counts)):
+        count = common_batch("fields and images", counts)
+        for i in range(count):
             plane = frame_of(fields, i)
             drawn.append(
                 draw_field(
@@ -176,6 +177,7 @@ class PreviewField(io.ComfyNode):
                 )
             )
             values = zip(points, strengths_at(plane, points), strict=True)
-            probed += [f"{x:g}, {y:g}: {value:.4f}" for (x, y), value in values]
+            image_of = f"image {i + 1}: " if count > 1 else ""
+            probed += [f"{image_of}{x:g}, {y:g}: {value:.4f}" for (x, y), value in values]
         batch = for_user(torch.stack(drawn))
         return io.NodeOutput(batch, "\n".join(probed), ui=ui.PreviewImage(batch, cls=cls))

@@ -162,3 +162,16 @@ def test_a_probe_reads_the_field(host: Host):
         probe='[{"x": 25, "y": 40}, {"x": 100, "y": 3}]',
     )
     assert found["probed"] == "25, 40: 0.2500\n100, 3: 1.0000"
+
+
+def test_probes_of_a_batch_name_the_image(host: Host):
+    fields = torch.stack([torch.zeros(4, 5), torch.ones(4, 5)])
+    found = host.call(
+        "RegionFields_PreviewField",
+        field=fields,
+        opacity=0.5,
+        contours=0,
+        zebra=False,
+        probe="1, 2",
+    )
+    assert found["probed"] == "image 1: 1, 2: 0.0000\nimage 2: 1, 2: 1.0000"
