@@ -28,6 +28,7 @@ from .ops.fields import (
     check_number,
     common_batch,
     frame,
+    in_range,
 )
 from .ops.ramp import ramp, window
 from .ops.resize import resize_nearest
@@ -41,7 +42,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 _FEW_LEVELS = 256
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
-_IN_CACHE = 1 << 19
+_IN_CACHE = 1 << 17
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -351,25 +352,30 @@ def combine_fields(
     invert: 1 minus the result.
     Raises InputError for no fields, batches that don't fit, an unknown mode.
     """
-    check_choice("Combine Fields: mode", mode, COMBINE_MODES)
-    check_number("Combine Fields: amount", amount, 0, 1)
-    check_number("Combine Fields: softness", softness, 0)
+    where = "Combine Fields"
+    check_choice(f"{where}: mode", mode, COMBINE_MODES)
+    check_number(f"{where}: amount", amount, 0, 1)
+    check_number(f"{where}: softness", softness, 0)
     if len(fields) == 0:
-        raise InputError("Combine Fields: no fields. Connect at least one.")
-    batches = [as_field(field, f"Combine Fields: field {i + 1}") for i, field in enumerate(fields)]
-    count = common_batch(
-        "Combine Fields", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
-    )
-    size = max((tuple(batch.shape[-2:]) for batch in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [
-        fields_beside(batch, (size[0], size[1]), "Combine Fields: a field") for batch in batches
-    ]
-    result = new_planes((count, *size), fitted[0].device)
+        raise InputError(f"{where}: no fields. Connect at least one.")
+    batches = {
+        f"field {i}": as_planes(field, f"{where}: field {i}").to(torch.float32)
+        for i, field in enumerate(fields, 1)
+    }
+    count = common_batch(where, {name: len(batch) for name, batch in batches.items()})
+    names = [f"{where}: {name}" for name in batches]
+    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
+    size = max(sizes, key=lambda s: (s[0] * s[1], s))
+    if len(sizes) > 1:
+        for name, batch in batches.items():
+            known = in_range(batch, f"{where}: {name}")
+            batches[name] = fields_beside(known, size, f"{where}: a field")
+    result = new_planes((count, *size), next(iter(batches.values())).device)
     rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
     for i in range(count):
-        for top in range(0, size[0], rows):
-            parts = [frame(batch, i)[top : top + rows] for batch in fitted]
-            here = result[i, top : top + rows]
+        strips = zip(*(frame(batch, i).split(rows) for batch in batches.values()), strict=True)
+        for given, here in zip(strips, result[i].split(rows), strict=True):
+            parts = [in_range(part, name) for part, name in zip(given, names, strict=True)]
             mixed = combine(parts, mode, softness, here)
             if amount != 1:
                 mixed = torch.lerp(parts[0], mixed, amount)

@@ -55,8 +55,8 @@ def combine(
 
 
 def _screen(one: Tensor, other: Tensor, out: Tensor | None) -> Tensor:
-    whole = one.new_ones(())  # torch.rsub takes no `out`
-    return torch.sub(whole, torch.sub(whole, one, out=out).mul_(1 - other), out=out)
+    whole = one.new_ones(())
+    return torch.addcmul(whole, 1 - one, 1 - other, value=-1, out=out)
 
 
 _PAIRS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
