@@ -56,7 +56,8 @@ def combine(
 
 def _screen(one: Tensor, other: Tensor, out: Tensor | None) -> Tensor:
     whole = one.new_ones(())
-    return torch.addcmul(whole, 1 - one, 1 - other, value=-1, out=out)
+    rest = torch.sub(whole, one, out=out)
+    return torch.addcmul(whole, rest, 1 - other, value=-1, out=out)
 
 
 _PAIRS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
