@@ -263,12 +263,21 @@ class FieldFromDistance(io.ComfyNode):
                     "side",
                     options=list(SIDES),
                     tooltip=(
-                        "outside: strength falls off away from the anchor. inside: it falls off "
-                        "from the anchor's outline inwards. signed: it rises across the outline."
+                        "outside: strength falls off away from the anchor. inside: it rises from "
+                        "the anchor's outline inwards. signed: it rises across the outline."
                     ),
                 ),
-                pixels("inner_radius", 0.0, "Full strength up to this distance."),
-                pixels("outer_radius", 100.0, "No strength from this distance on."),
+                pixels(
+                    "inner_radius",
+                    0.0,
+                    "Full strength up to this distance; signed: from so far inside on; inside: "
+                    "none up to so far inside.",
+                ),
+                pixels(
+                    "outer_radius",
+                    100.0,
+                    "No strength from this distance on; inside: full from so far inside on.",
+                ),
                 io.Combo.Input(
                     "units",
                     options=list(UNITS),
