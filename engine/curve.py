@@ -73,7 +73,7 @@ def curve_field(
     samples = None if table is None else _samples(table)
     out = new_planes(strengths.shape, strengths.device)
     pieces = at_once(out.device, _IN_CACHE)
-    flat = (strengths.reshape(-1).split(pieces), out.view(-1).split(pieces))
+    flat = (torch.split(strengths.reshape(-1), pieces), torch.split(out.view(-1), pieces))
     for part, here in zip(*flat, strict=True):
         t = in_range(part, "Field Curve: field")
         t = t if (in_low, in_high) == (0, 1) else _levels(t, in_low, in_high)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .ops import distance as exact
@@ -40,6 +41,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 """What distance is measured from: see `distance_from`."""
 
 _FEW_LEVELS = 256
+_OUTLINE = 5
 SIDES = ("outside", "inside", "signed")
 UNITS = ("px", "percent")
 _IN_CACHE = 1 << 17
@@ -227,6 +229,7 @@ def field_from_depth(
     holes: str = "nearest",
     zero_is_hole: bool | None = None,
     image: Tensor | None = None,
+    skip_outlines: bool = False,
 ) -> Tensor:
     """Strength by depth: float32 (B, H, W) in [0, 1].
 
@@ -252,6 +255,9 @@ def field_from_depth(
     image: (B, H, W, 3 or 4) sRGB, the picture: z comes to its size before strength is made of it,
     where it is smaller along the picture's edges (joint bilateral upsampling), so that a soft small
     depth map doesn't smear strength over outlines.
+    skip_outlines: a pixel gets at most the greater of the strengths of the least and the greatest
+    z of the 5 x 5 pixels around it. A soft outline mixes the depths of two surfaces, and where the
+    mix passes a narrow band between them it would have a rim of strength.
     Raises InputError for an unknown choice, near > far, a negative feather, a batch that doesn't
     fit, an image of another shape (width / height more than 3 % off).
     """
@@ -276,7 +282,16 @@ def field_from_depth(
     if focus is not None:
         check_number("Field from Depth: range", range, 0)
         near, far = focus - range / 2, focus + range / 2
-    strength = shape_ramp(window(z, near, far, near_feather, far_feather), falloff, gamma)
+
+    def strength_of(z: Tensor) -> Tensor:
+        return shape_ramp(window(z, near, far, near_feather, far_feather), falloff, gamma)
+
+    strength = strength_of(z)
+    if skip_outlines:
+        least, most = (
+            sign * F.max_pool2d(sign * z, _OUTLINE, 1, _OUTLINE // 2) for sign in (-1, 1)
+        )
+        strength = torch.minimum(strength, torch.maximum(strength_of(least), strength_of(most)))
     if invert:
         strength = 1 - strength
     if sky_strength is not None:
@@ -373,8 +388,10 @@ def combine_fields(
     result = new_planes((count, *size), next(iter(batches.values())).device)
     rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
     for i in range(count):
-        strips = zip(*(frame(batch, i).split(rows) for batch in batches.values()), strict=True)
-        for given, here in zip(strips, result[i].split(rows), strict=True):
+        strips = zip(
+            *(torch.split(frame(batch, i), rows) for batch in batches.values()), strict=True
+        )
+        for given, here in zip(strips, torch.split(result[i], rows), strict=True):
             parts = [in_range(part, name) for part, name in zip(given, names, strict=True)]
             mixed = combine(parts, mode, softness, here)
             if amount != 1:

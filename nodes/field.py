@@ -25,6 +25,7 @@ from .inputs import (
     near_is_input,
     number,
     pixels,
+    switch,
     unit,
 )
 from .points import POINTS_FORM, read_points
@@ -133,6 +134,13 @@ class FieldFromDepth(io.ComfyNode):
                         "along its edges."
                     ),
                 ),
+                switch(
+                    "skip_outlines",
+                    "No rims of strength at soft outlines, where the depths of two surfaces mix. "
+                    "For a narrow range between them.",
+                    optional=True,
+                    advanced=True,
+                ),
             ],
             outputs=[field_output()],
         )
@@ -157,6 +165,7 @@ class FieldFromDepth(io.ComfyNode):
         sky: str,
         holes: str,
         image: Tensor | None = None,
+        skip_outlines: bool = False,
     ) -> io.NodeOutput:
         values, heavens, drawn = depth_from(depth, near_is)
         chosen = {key: number for key, number in band.items() if key != "band"}
@@ -177,6 +186,7 @@ class FieldFromDepth(io.ComfyNode):
             sky_strength=SKIES[sky],
             holes=holes,
             image=None if image is None else for_work(image),
+            skip_outlines=skip_outlines,
         )
         _warn_of_bands(values, field)
         return io.NodeOutput(for_user(field))
