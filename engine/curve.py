@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -18,11 +18,13 @@ from .ops.fields import (
     UNITS,
     as_field,
     as_images,
+    as_planes,
     check_choice,
     check_finite,
     check_number,
     common_batch,
     frame,
+    in_range,
 )
 from .ops.guided import guided_filter
 
@@ -30,7 +32,7 @@ PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent",
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
 TIME_METHODS = ("gaussian", "median")
-_IN_CACHE = 1 << 19
+_IN_CACHE = 1 << 17
 
 
 def curve_field(
@@ -57,7 +59,7 @@ def curve_field(
     [0, 1]; 1 minus that when `invert`. out_low may exceed out_high.
     Raises InputError for in_high < in_low, gamma <= 0, points and table both, bad points.
     """
-    strengths = as_field(field, "Field Curve: field")
+    strengths = as_planes(field, "Field Curve: field").to(torch.float32)
     if preset != "none":
         check_choice("Field Curve: preset", preset, ("none", *PRESETS))
     if not -math.inf < in_low <= in_high < math.inf:
@@ -70,10 +72,11 @@ def curve_field(
     curve = None if points is None else Curve(points, interpolation)
     samples = None if table is None else _samples(table)
     out = new_planes(strengths.shape, strengths.device)
-    flat = out.view(-1)
-    for start, part in _pieces(strengths):
-        here = flat[start : start + part.numel()]
-        t = part if (in_low, in_high) == (0, 1) else _levels(part, in_low, in_high)
+    pieces = at_once(out.device, _IN_CACHE)
+    flat = (torch.split(strengths.reshape(-1), pieces), torch.split(out.view(-1), pieces))
+    for part, here in zip(*flat, strict=True):
+        t = in_range(part, "Field Curve: field")
+        t = t if (in_low, in_high) == (0, 1) else _levels(t, in_low, in_high)
         t = t if gamma == 1 else t.pow(gamma)
         t = t if preset == "none" else _preset(t, preset, here)
         t = t if curve is None else curve(t)
@@ -150,13 +153,6 @@ def smooth_over_time(field: Tensor, *, radius: float = 2.0, method: str = "gauss
         mean = torch.einsum("t,thw->hw", weights, near)
         out[i] = torch.minimum(torch.maximum(mean, near.amin(0)), near.amax(0))
     return out
-
-
-def _pieces(strengths: Tensor) -> Iterator[tuple[int, Tensor]]:
-    flat = strengths.reshape(-1)
-    step = at_once(strengths.device, _IN_CACHE)
-    for start in range(0, flat.numel(), step):
-        yield start, flat[start : start + step]
 
 
 def _levels(part: Tensor, low: float, high: float) -> Tensor:

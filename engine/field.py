@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .ops import distance as exact
@@ -29,6 +30,7 @@ from .ops.fields import (
     check_number,
     common_batch,
     frame,
+    in_range,
 )
 from .ops.ramp import ramp, window
 from .ops.resize import resize_nearest
@@ -40,8 +42,9 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 """What distance is measured from: see `distance_from`."""
 
 _FEW_LEVELS = 256
+_OUTLINE = 5
 SIDES = ("outside", "inside", "signed")
-_IN_CACHE = 1 << 19
+_IN_CACHE = 1 << 17
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -226,6 +229,7 @@ def field_from_depth(
     holes: str = "nearest",
     zero_is_hole: bool | None = None,
     image: Tensor | None = None,
+    skip_outlines: bool = False,
 ) -> Tensor:
     """Strength by depth: float32 (B, H, W) in [0, 1].
 
@@ -251,6 +255,9 @@ def field_from_depth(
     image: (B, H, W, 3 or 4) sRGB, the picture: z comes to its size before strength is made of it,
     where it is smaller along the picture's edges (joint bilateral upsampling), so that a soft small
     depth map doesn't smear strength over outlines.
+    skip_outlines: a pixel gets at most the greater of the strengths of the least and the greatest
+    z of the 5 x 5 pixels around it. A soft outline mixes the depths of two surfaces, and where the
+    mix passes a narrow band between them it would have a rim of strength.
     Raises InputError for an unknown choice, near > far, a negative feather, a batch that doesn't
     fit, an image of another shape (width / height more than 3 % off).
     """
@@ -275,7 +282,16 @@ def field_from_depth(
     if focus is not None:
         check_number("Field from Depth: range", range, 0)
         near, far = focus - range / 2, focus + range / 2
-    strength = shape_ramp(window(z, near, far, near_feather, far_feather), falloff, gamma)
+
+    def strength_of(z: Tensor) -> Tensor:
+        return shape_ramp(window(z, near, far, near_feather, far_feather), falloff, gamma)
+
+    strength = strength_of(z)
+    if skip_outlines:
+        least, most = (
+            sign * F.max_pool2d(sign * z, _OUTLINE, 1, _OUTLINE // 2) for sign in (-1, 1)
+        )
+        strength = torch.minimum(strength, torch.maximum(strength_of(least), strength_of(most)))
     if invert:
         strength = 1 - strength
     if sky_strength is not None:
@@ -351,25 +367,32 @@ def combine_fields(
     invert: 1 minus the result.
     Raises InputError for no fields, batches that don't fit, an unknown mode.
     """
-    check_choice("Combine Fields: mode", mode, COMBINE_MODES)
-    check_number("Combine Fields: amount", amount, 0, 1)
-    check_number("Combine Fields: softness", softness, 0)
+    where = "Combine Fields"
+    check_choice(f"{where}: mode", mode, COMBINE_MODES)
+    check_number(f"{where}: amount", amount, 0, 1)
+    check_number(f"{where}: softness", softness, 0)
     if len(fields) == 0:
-        raise InputError("Combine Fields: no fields. Connect at least one.")
-    batches = [as_field(field, f"Combine Fields: field {i + 1}") for i, field in enumerate(fields)]
-    count = common_batch(
-        "Combine Fields", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
-    )
-    size = max((tuple(batch.shape[-2:]) for batch in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [
-        fields_beside(batch, (size[0], size[1]), "Combine Fields: a field") for batch in batches
-    ]
-    result = new_planes((count, *size), fitted[0].device)
+        raise InputError(f"{where}: no fields. Connect at least one.")
+    batches = {
+        f"field {i}": as_planes(field, f"{where}: field {i}").to(torch.float32)
+        for i, field in enumerate(fields, 1)
+    }
+    count = common_batch(where, {name: len(batch) for name, batch in batches.items()})
+    names = [f"{where}: {name}" for name in batches]
+    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
+    size = max(sizes, key=lambda s: (s[0] * s[1], s))
+    if len(sizes) > 1:
+        for name, batch in batches.items():
+            known = in_range(batch, f"{where}: {name}")
+            batches[name] = fields_beside(known, size, f"{where}: a field")
+    result = new_planes((count, *size), next(iter(batches.values())).device)
     rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
     for i in range(count):
-        for top in range(0, size[0], rows):
-            parts = [frame(batch, i)[top : top + rows] for batch in fitted]
-            here = result[i, top : top + rows]
+        strips = zip(
+            *(torch.split(frame(batch, i), rows) for batch in batches.values()), strict=True
+        )
+        for given, here in zip(strips, torch.split(result[i], rows), strict=True):
+            parts = [in_range(part, name) for part, name in zip(given, names, strict=True)]
             mixed = combine(parts, mode, softness, here)
             if amount != 1:
                 mixed = torch.lerp(parts[0], mixed, amount)

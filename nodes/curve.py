@@ -27,7 +27,14 @@ class FieldCurve(io.ComfyNode):
             inputs=[
                 field_input(),
                 choice("preset", ("none", *PRESETS), "A ready shape, laid over after gamma."),
-                number("gamma", 1, 0.05, 20, 0.05, "Strength to this power, first of all."),
+                number(
+                    "gamma",
+                    1,
+                    0.05,
+                    20,
+                    0.05,
+                    "Strength to this power, right after in_low and in_high.",
+                ),
                 unit("in_low", 0, "Strengths up to here become none."),
                 unit("in_high", 1, "Strengths from here on become full."),
                 unit("out_low", 0, "What none becomes."),

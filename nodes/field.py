@@ -26,6 +26,7 @@ from .inputs import (
     near_is_input,
     number,
     pixels,
+    switch,
     unit,
 )
 from .points import POINTS_FORM, read_points
@@ -134,6 +135,13 @@ class FieldFromDepth(io.ComfyNode):
                         "along its edges."
                     ),
                 ),
+                switch(
+                    "skip_outlines",
+                    "No rims of strength at soft outlines, where the depths of two surfaces mix. "
+                    "For a narrow range between them.",
+                    optional=True,
+                    advanced=True,
+                ),
             ],
             outputs=[field_output()],
         )
@@ -158,6 +166,7 @@ class FieldFromDepth(io.ComfyNode):
         sky: str,
         holes: str,
         image: Tensor | None = None,
+        skip_outlines: bool = False,
     ) -> io.NodeOutput:
         values, heavens, drawn = depth_from(depth, near_is)
         chosen = {key: number for key, number in band.items() if key != "band"}
@@ -178,6 +187,7 @@ class FieldFromDepth(io.ComfyNode):
             sky_strength=SKIES[sky],
             holes=holes,
             image=None if image is None else for_work(image),
+            skip_outlines=skip_outlines,
         )
         _warn_of_bands(values, field)
         return io.NodeOutput(for_user(field))
@@ -264,12 +274,21 @@ class FieldFromDistance(io.ComfyNode):
                     "side",
                     options=list(SIDES),
                     tooltip=(
-                        "outside: strength falls off away from the anchor. inside: it falls off "
-                        "from the anchor's outline inwards. signed: it rises across the outline."
+                        "outside: strength falls off away from the anchor. inside: it rises from "
+                        "the anchor's outline inwards. signed: it rises across the outline."
                     ),
                 ),
-                pixels("inner_radius", 0.0, "Full strength up to this distance."),
-                pixels("outer_radius", 100.0, "No strength from this distance on."),
+                pixels(
+                    "inner_radius",
+                    0.0,
+                    "Full strength up to this distance; signed: from so far inside on; inside: "
+                    "none up to so far inside.",
+                ),
+                pixels(
+                    "outer_radius",
+                    100.0,
+                    "No strength from this distance on; inside: full from so far inside on.",
+                ),
                 io.Combo.Input(
                     "units",
                     options=list(UNITS),

@@ -55,8 +55,9 @@ def combine(
 
 
 def _screen(one: Tensor, other: Tensor, out: Tensor | None) -> Tensor:
-    whole = one.new_ones(())  # torch.rsub takes no `out`
-    return torch.sub(whole, torch.sub(whole, one, out=out).mul_(1 - other), out=out)
+    whole = one.new_ones(())
+    rest = torch.sub(whole, one, out=out)
+    return torch.addcmul(whole, rest, 1 - other, value=-1, out=out)
 
 
 _PAIRS: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {

@@ -68,7 +68,7 @@ def rise(t: Tensor, kind: str, out: Tensor | None = None) -> Tensor:
     if kind == "linear":
         return t
     if kind == "smoothstep":
-        return torch.mul(t, -2, out=out).add_(3).mul_(t).mul_(t)
+        return torch.add(t.new_tensor(3), t, alpha=-2, out=out).mul_(t).mul_(t)
     if kind == "smootherstep":
         return t.pow(3) * (t * (6 * t - 15) + 10)
     if kind == "cosine":

@@ -376,6 +376,29 @@ def test_focus_and_range_stand_for_near_and_far():
     )
 
 
+def test_skip_outlines_takes_the_rim_and_leaves_the_band():
+    # A thing at 0.01 before a floor that recedes to 1; between them a mixed pixel.
+    depth = torch.linspace(0.01, 1, 101).repeat(20, 1)[None]
+    depth[:, :, 20:40] = 0.01
+    depth[:, :, 40] = 0.3
+    options = {"near_is": "black", "range": 0.1, "near_feather": 0.02, "far_feather": 0.02}
+    plain = field_from_depth(depth, focus=0.3, **options)
+    clean = field_from_depth(depth, focus=0.3, skip_outlines=True, **options)
+    assert bool((plain[:, :, 40] == 1).all())
+    assert not bool(clean.any())
+    plain = field_from_depth(depth, focus=0.6, **options)
+    assert float(plain.max()) == 1
+    assert torch.equal(field_from_depth(depth, focus=0.6, skip_outlines=True, **options), plain)
+
+
+def test_skip_outlines_changes_nothing_where_the_band_is_open_to_one_side():
+    depth = torch.rand(1, 20, 30, generator=torch.Generator().manual_seed(0))
+    options = {"near_is": "black", "near": 0, "far": 0.3}
+    assert torch.equal(
+        field_from_depth(depth, skip_outlines=True, **options), field_from_depth(depth, **options)
+    )
+
+
 def test_a_fixed_range_keeps_a_depth_at_its_strength_whatever_else_is_in_the_frame():
     options = {"near_is": "black", "normalise_over": "range", "value_range": (0.0, 10.0)}
     one = field_from_depth(torch.tensor([[[2.0, 5.0]]]), **options)
