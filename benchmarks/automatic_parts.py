@@ -74,7 +74,7 @@ def decode(model: Any, embedding: Any, decoder: PointDecoder, points: Tensor) ->
         )
 
     print(f"\nms per prompt; the reference's decoder, 8 prompts: {milliseconds(reference) / 8:.2f}")
-    print(f"{'prompts':>8}{'transformer':>14}{'upscaling':>12}")
+    print("\n| prompts | transformer | upscaling |\n|---|---|---|")
     for count in (1, 2, 3, 4, 8, 32, 128):
         if count * decoder.bytes_per_prompt > 256 << 20:
             break
@@ -83,7 +83,7 @@ def decode(model: Any, embedding: Any, decoder: PointDecoder, points: Tensor) ->
         wanted = torch.ones((count, 4), dtype=torch.bool)
         transformer = milliseconds(lambda t=tokens: decoder.attend(t)) / count
         upscaling = milliseconds(lambda a=attended, w=wanted: decoder.logits(a, w)) / count
-        print(f"{count:8}{transformer:14.2f}{upscaling:12.2f}")
+        print(f"| {count} | {transformer:.2f} | {upscaling:.2f} |", flush=True)
 
 
 def best_masks(decoder: PointDecoder, points: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def best_masks(decoder: PointDecoder, points: Tensor) -> Tensor:
 
 
 def full_size(masks: Tensor) -> None:
-    print(f"\nms per mask{'every pixel':>14}{'ours':>10}")
+    print("\n| ms per mask | every pixel | ours | ratio |\n|---|---|---|---|")
     for name, size in SIZES.items():
 
         def every_pixel(size: tuple[int, int] = size) -> None:
@@ -111,7 +111,7 @@ def full_size(masks: Tensor) -> None:
 
         naive = milliseconds(every_pixel, 2) / len(masks)
         ours = milliseconds(lambda size=size: upsample_masks(masks, size), 2) / len(masks)
-        print(f"{name:11}{naive:14.2f}{ours:10.2f}")
+        print(f"| {name} | {naive:.2f} | {ours:.2f} | {naive / ours:.1f}x |", flush=True)
 
 
 if __name__ == "__main__":
