@@ -28,13 +28,14 @@ def main() -> None:
     model = make_model(options.model, options.device)
     varied = list(ROWS) if options.by == "all" else [options.by]
     for by in varied:
-        print(f"\n{options.model}, {options.threads} threads, by {by}")
-        print(f"{by:>12}{'work':>12}{'seconds':>10}{'peak MB':>10}{'masks':>8}{'growth':>8}")
+        print(f"\n{options.model}, {options.threads} threads, by {by}\n")
+        print(f"| {by} | work | seconds | peak MB | masks | growth |")
+        print("|---|---|---|---|---|---|")
         before: tuple[float, float] | None = None
         for value in ROWS[by]:
             work, seconds, line = measure_row(model, options, by, value)
             growth = "" if before is None else f"{seconds / before[1] / (work / before[0]):.2f}"
-            print(f"{value:12g}{line}{growth:>8}", flush=True)
+            print(f"| {value:g} | {line} | {growth} |", flush=True)
             before = work, seconds
 
 
@@ -59,7 +60,7 @@ def measure_row(model, options, by: str, value: float) -> tuple[float, float, st
         "crops": sum(4**layer for layer in range(int(given["crops"]) + 1)),
     }[by]
     seconds = run.processor if options.threads == 1 else run.seconds
-    line = f"{work:12g}{seconds:10.2f}{run.peak_bytes / 1e6:10.0f}{len(run.result):8}"
+    line = f"{work:g} | {seconds:.2f} | {run.peak_bytes / 1e6:.0f} | {len(run.result)}"
     return work, seconds, line
 
 

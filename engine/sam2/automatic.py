@@ -50,6 +50,8 @@ def segment_everything(
 
     The regions' scores are predicted IoUs, their stability the stability scores. Where
     stability_score_thresh is 0 the reference can return masks without a pixel; these are left out.
+    So are masks of a single row or column of pixels that repeat a better one, of which it finds
+    hundreds in a picture of a few pixels.
     Raises InputError for a bad image, an embedding where crops are asked for, or too little
     memory even for one point at a time.
     """
@@ -69,6 +71,8 @@ def segment_everything(
     clock = _Clock(progress, _total(crops, settings, isinstance(source, Embedding)))
     found = [_segment_crop(model, source, crop, size, settings, clock) for crop in crops]
     masks = _merge(found, size, settings, clock)
+    if settings.box_nms_thresh < 1:
+        masks = _without_repeated_lines(masks)
     if settings.min_mask_region_area:
         masks = _tidy(masks, size, settings, clock)
     clock.finish()
@@ -137,6 +141,7 @@ def _segment_crop(
     else:
         embedding = _embed(model, source[crop.y0 : crop.y1, crop.x0 : crop.x1], clock)
     decoder = PointDecoder(model, embedding)
+    clock.tick()
     points = grid_points(settings.points_in_layer(crop.layer), crop.size).to(model.device)
     points = to_network_pixels(points, crop.size, model)
     with Crew.for_device(model.device) as crew:
@@ -300,6 +305,20 @@ def _merge(
         packed = _placed(masks.packed, masks.crop, size, clock)
         parts.append(replace(masks, crop=image, packed=packed, boxes=masks.boxes + offset))
     return _concatenate(parts)
+
+
+def _without_repeated_lines(masks: _Masks) -> _Masks:
+    """Without masks equal to a better one that suppression lets stay, as their boxes have no area.
+
+    From first to last pixel, as the reference measures, a single row or column is 0 long.
+    """
+    lines = (masks.boxes[:, 2:] == masks.boxes[:, :2]).any(1).nonzero().squeeze(1)
+    stays, seen = torch.ones_like(masks.scores, dtype=torch.bool), set()
+    for i in lines.tolist():
+        mask = masks.packed[i].cpu().numpy().tobytes()
+        stays[i] = mask not in seen
+        seen.add(mask)
+    return masks.take(stays.nonzero().squeeze(1)) if len(seen) < len(lines) else masks
 
 
 def _placed(packed: Tensor, crop: Crop, size: tuple[int, int], clock: _Clock) -> Tensor:

@@ -70,12 +70,12 @@ def _decode_piece(
 ) -> tuple[Tensor, Tensor]:
     """Candidates of some points: logits (K, S/4, S/4) and scores (K,), those that pass."""
     threshold = settings.pred_iou_thresh
+    attended = decoder.attend(tokens)
+    pause()
     if not settings.use_m2m:
-        attended = decoder.attend(tokens)
         if settings.multimask_output:
             return _several(decoder, attended, threshold)
         return _single(decoder, attended, threshold)
-    attended = decoder.attend(tokens)
     first = (_several if settings.multimask_output else _single)(decoder, attended, 0.0)[0]
     owner = torch.arange(len(tokens), device=tokens.device)
     owner = owner.repeat_interleave(len(first) // len(tokens))

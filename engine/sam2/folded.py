@@ -17,6 +17,9 @@ Answer: TypeAlias = "tuple[Tensor | None, Tensor | None]"
 """Sums of image tokens (P, R, C) and values (P, T, H, d), float32, which together were read."""
 
 
+_WIDE = 1024
+
+
 def by_head(x: Tensor, heads: int) -> Tensor:
     """(..., H * d) to (..., H, d)."""
     return x.view(*x.shape[:-1], heads, -1)
@@ -33,8 +36,17 @@ def scale(attention: Any) -> float:
 
 
 def fold(rows: Tensor, weight: Tensor) -> Tensor:
-    """Rows (P, T, H, d) through (H, d, C), the weights of each head: (P, H * T, C)."""
+    """Rows (P, T, H, d) through (H, d, C), the weights of each head: (P, H * T, C).
+
+    On a CPU wide results are made prompt by prompt, where they belong: putting them there
+    afterwards takes as long as the product.
+    """
     count, tokens, heads, _ = rows.shape
+    if weight.device.type == "cpu" and weight.shape[2] >= _WIDE:
+        wide = rows.new_empty(count, heads, tokens, weight.shape[2])
+        for row, out in zip(rows.transpose(1, 2), wide, strict=True):
+            torch.bmm(row, weight, out=out)
+        return wide.flatten(1, 2)
     folded = torch.bmm(rows.permute(2, 0, 1, 3).reshape(heads, count * tokens, -1), weight)
     return folded.view(heads, count, tokens, -1).transpose(0, 1).reshape(count, heads * tokens, -1)
 
@@ -47,12 +59,6 @@ def scaled_queries(attention: Any, tokens: Tensor) -> Tensor:
 def scaled_keys(attention: Any, tokens: Tensor) -> Tensor:
     """Keys of prompt tokens (P, T, C): (P, T, H, d)."""
     return by_head(attention.k_proj(tokens) * scale(attention), attention.num_heads)
-
-
-def key_bias(attention: Any, keys: Tensor) -> Tensor:
-    """What the image's query bias adds to scores of keys (P, T, H, d): (P, H * T, 1)."""
-    bias = (keys * split(attention.q_proj.bias, attention.num_heads)).sum(-1)
-    return bias.transpose(1, 2).reshape(len(keys), -1, 1)
 
 
 def project_values(attention: Any, rows: Tensor) -> Tensor:
@@ -122,14 +128,13 @@ class Question:
 class Message:
     """Tokens that the image attends to.
 
-    keys: (P, T, H, d); folded: (P, R, C), they through the queries, and bias (P, R, 1); values:
-    (P, R, C), as they are added to the image.
+    keys: (P, T, H, d); folded: (P, R, C), they through the queries; values: (P, R, C), as they are
+    added to the image.
     """
 
     attention: Any
     keys: Tensor
     folded: Tensor
-    bias: Tensor
     values: Tensor
 
     @classmethod
@@ -138,9 +143,7 @@ class Message:
         keys = scaled_keys(attention, placed)
         folded = fold(keys, split(attention.q_proj.weight, attention.num_heads))
         values = written_values(attention, tokens)
-        return cls(attention, keys, folded, key_bias(attention, keys), values)
+        return cls(attention, keys, folded, values)
 
     def __getitem__(self, part: slice) -> Message:
-        return Message(
-            self.attention, self.keys[part], self.folded[part], self.bias[part], self.values[part]
-        )
+        return Message(self.attention, self.keys[part], self.folded[part], self.values[part])

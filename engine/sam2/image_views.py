@@ -45,33 +45,41 @@ def few(count: int, image: Tensor) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """Image tokens keys (P, N, C) of which nothing else is known; pe: (N, C). Both of one type.
+    """Image tokens keys (P, N, C) of which nothing else is known, in plain.dtype.
 
     Whatever their type, prompt tokens and weights are float32; rows are brought to the image's
     type for products with it, what they read is float32 again.
     """
 
     keys: Tensor
-    pe: Tensor
+    plain: Plain
 
     def read(self, question: Question) -> Answer:
         """What the tokens of P prompts read of the image."""
-        image = (self.keys + self.pe).transpose(1, 2)
-        weights = torch.bmm(question.folded.to(self.keys.dtype), image).softmax(-1)
+        scores = self._scores(question.queries, question.folded, question.attention.k_proj)
+        weights = scores.softmax(-1)
         return torch.bmm(weights, self.keys).to(torch.float32), None
 
     def write(self, message: Message, norm: Any) -> Own:
         """The image after it reads the tokens of P prompts. Uses `keys` up."""
         kind = self.keys.dtype
-        image = (self.keys + self.pe).transpose(1, 2)
-        scores = torch.baddbmm(message.bias.to(kind), message.folded.to(kind), image)
+        scores = self._scores(message.keys, message.folded, message.attention.q_proj)
         weights = written_weights(message.attention, scores)
         mixed = self.keys.baddbmm_(weights.transpose(1, 2), message.values.to(kind))
-        return Own(norm(mixed), self.pe)
+        return Own(norm(mixed), self.plain)
 
     def take(self, rows: Tensor) -> Own:
         """Of some of the prompts, int64 (K,) on the CPU."""
-        return Own(_rows_of(self.keys, rows), self.pe)
+        return Own(_rows_of(self.keys, rows), self.plain)
+
+    def _scores(self, rows: Tensor, folded: Tensor, projection: Any) -> Tensor:
+        """Scores (P, R, N) of rows (P, T, H, d), `folded` through `projection`, with the image.
+
+        What positions and bias add is a product of d channels a head, not a sum over the image.
+        """
+        kind = self.keys.dtype
+        scores = fold(rows.to(kind), self.plain.positions(projection, rows.shape[2]))
+        return scores.baddbmm_(folded.to(kind), self.keys.transpose(1, 2))
 
 
 def _heads_first(x: Tensor, heads: int) -> Tensor:
@@ -99,6 +107,15 @@ class Plain:
             if key not in self.projections:
                 self.projections[key] = make()
             return self.projections[key]
+
+    def positions(self, projection: Any, heads: int) -> Tensor:
+        """The positional encoding through a projection and its bias, (H, d, N), as views are."""
+
+        def project() -> Tensor:
+            return split(projection(self.pe).t().to(self.dtype).contiguous(), heads)
+
+        positions: Tensor = self.shared((projection, "positions"), project)
+        return positions
 
     def grows(self, rows: int) -> bool:
         """Whether the views after the first layer, with so many rows, are `Grown`."""
@@ -131,7 +148,7 @@ class Plain:
         image = self.image.to(self.dtype).expand(len(values), -1, -1)
         mixed = torch.baddbmm(image, weights.to(self.dtype).transpose(1, 2), values.to(self.dtype))
         if not self.grows(values.shape[1]):
-            return Own(norm(mixed), self.pe.to(self.dtype))
+            return Own(norm(mixed), self)
         start = Grown(
             self.image, self, torch.ones_like(norm.weight), (), torch.zeros_like(norm.bias)
         )
@@ -167,7 +184,7 @@ class Grown:
     def read(self, question: Question) -> Answer:
         """See `Own.read`."""
         attention = question.attention
-        scores = self._scores(question.queries, question.folded, attention.k_proj.weight)
+        scores = self._scores(question.queries, question.folded, attention.k_proj)
         weights = scores.softmax(-1)
         sums = self.shift.expand(*weights.shape[:2], -1)
         for layer in reversed(self.layers):
@@ -186,8 +203,8 @@ class Grown:
 
     def write(self, message: Message, norm: Any) -> Grown:
         """See `Own.write`."""
-        scores = self._scores(message.keys, message.folded, message.attention.q_proj.weight)
-        scores += message.bias + (message.folded @ self.shift)[..., None]
+        scores = self._scores(message.keys, message.folded, message.attention.q_proj)
+        scores += (message.folded @ self.shift)[..., None]
         weights = written_weights(message.attention, scores)
         mixed = self.keys.baddbmm_(weights.transpose(1, 2), message.values)
         return self.grow(mixed, weights, message.values, norm)
@@ -216,24 +233,22 @@ class Grown:
         before = [replace(old, values=old.values * gain) for old in self.layers]
         return Grown(keys, self.plain, self.gain * gain, (*before, layer), norm.bias)
 
-    def _scores(self, rows: Tensor, folded: Tensor, weight: Tensor) -> Tensor:
-        """Scores (P, R, N) of rows (P, T, H, d) with the image through `weight` (H * d, C).
+    def _scores(self, rows: Tensor, folded: Tensor, projection: Any) -> Tensor:
+        """Scores (P, R, N) of rows (P, T, H, d) with the image through `projection` to H * d.
 
-        folded: (P, R, C), the rows through `weight`. Without what `shift` adds, which is the same
-        for all image tokens.
+        folded: (P, R, C), the rows through it. Without what `shift` adds, which is the same for all
+        image tokens.
         """
-        by_heads = split(weight, rows.shape[2])
+        by_heads = split(projection.weight, rows.shape[2])
 
-        def project() -> tuple[Tensor, Tensor]:
-            plain = by_heads @ (self.plain.image * self.gain).t()
-            return plain, by_heads @ self.plain.pe.t()
+        def project() -> Tensor:
+            return by_heads @ (self.plain.image * self.gain).t()
 
-        plain, positions = self.plain.shared((weight, "scores"), project)
-        scores = fold(rows, plain)
+        scores = fold(rows, self.plain.shared((projection, "scores"), project))
         for layer in self.layers:
             scores.baddbmm_(folded @ layer.values.transpose(1, 2), layer.weights)
             scores *= layer.rstd
-        return scores.add_(fold(rows, positions))
+        return scores.add_(fold(rows, self.plain.positions(projection, rows.shape[2])))
 
 
 def _rows_of(x: Tensor, rows: Tensor) -> Tensor:

@@ -25,9 +25,10 @@ class Images:
         return cls(tuple((p.stop - p.start, plain) for p in few(count, plain.image)))
 
     @classmethod
-    def own(cls, images: Tensor, pe: Tensor) -> Images:
-        """Of images (P, N, C) and positions (N, C)."""
-        return cls(tuple((p.stop - p.start, Own(images[p], pe)) for p in few(len(images), pe)))
+    def own(cls, images: Tensor, plain: Plain) -> Images:
+        """Of images (P, N, C) in plain.dtype, in the place of the plain one."""
+        parts = few(len(images), plain.image)
+        return cls(tuple((p.stop - p.start, Own(images[p], plain)) for p in parts))
 
     @property
     def parts(self) -> list[tuple[slice, View]]:

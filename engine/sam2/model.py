@@ -28,6 +28,7 @@ _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _LONG_ATTENTION = 1 << 25  # pairs of a query and a key
 _QUERIES_AT_ONCE = 1024
+_LONG = {F.scaled_dot_product_attention, F.gelu, F.layer_norm, F.max_pool2d, F.pad}
 _AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 
 PRECISIONS = {
@@ -137,7 +138,8 @@ class Sam2:
         """Encode `image`, float (H, W, 3) in [0, 1]; a fourth channel is ignored.
 
         between(share) is called before each matrix product of the encoder, with the share of them
-        that each is, and within long attention on a CPU with 0; it may raise to interrupt.
+        that each is, and on a CPU with 0 before and within other long steps; it may raise to
+        interrupt.
         Raises InputError when the shape or type is another, or a value isn't finite.
         """
         pixels = preprocess(check_image(image).to(self.device), self.image_size)
@@ -145,7 +147,7 @@ class Sam2:
         with (
             self.autocast(),
             _before_each_product(network.image_encoder, between),
-            _ByQueries(between) if between and self.device.type == "cpu" else nullcontext(),
+            _BetweenProducts(between) if between and self.device.type == "cpu" else nullcontext(),
         ):
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
@@ -181,11 +183,11 @@ def _before_each_product(
             hook.remove()
 
 
-class _ByQueries(TorchFunctionMode):
-    """Attention of very many queries by some of them at a time, with calls between.
+class _BetweenProducts(TorchFunctionMode):
+    """Calls before what takes long besides products: attention, norms, activations.
 
-    A global attention of the large encoder takes more than a second on a CPU. Each query's result
-    is its own, so nothing changes.
+    A global attention of the large encoder takes more than a second on a CPU, so very many queries
+    go some at a time, with calls between. Each query's result is its own, so nothing changes.
     """
 
     def __init__(self, call: Callable[[float], None]) -> None:
@@ -194,6 +196,8 @@ class _ByQueries(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func in _LONG:
+            self._call(0.0)
         if func is not F.scaled_dot_product_attention or kwargs or len(args) != 3:
             return func(*args, **kwargs)
         query, key, value = args

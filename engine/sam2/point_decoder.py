@@ -152,7 +152,7 @@ class PointDecoder:
         images = Images.plain(self._plain, len(points), rows)
         if masks is not None:
             image = (self._image + masks).to(self._dtype)
-            images = Images.own(image, self._plain.pe.to(self._dtype))
+            images = Images.own(image, self._plain)
         queries = _self_attend(layers[0], tokens, tokens)
         read = images.read(layers[0].cross_attn_token_to_image, queries + tokens)
         for i, layer in enumerate(layers):

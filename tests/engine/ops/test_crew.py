@@ -43,6 +43,18 @@ def test_two_pieces_are_in_work_at_once():
         assert sorted(place for _, place in waited) == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_work_takes_denormals_for_zero_and_the_caller_does_not_afterwards(workers):
+    def shrunk(part, pause) -> float:
+        return float(torch.full((64,), 2e-38).mul(0.1).max())
+
+    if not torch.set_flush_denormal(False):
+        pytest.skip("This processor can't be told to.")
+    with Crew(workers) as crew:
+        assert [value for _, value in crew.in_chunks(4, 1, shrunk, "", nothing)] == [0] * 4
+    assert shrunk(slice(0), nothing) > 0
+
+
 def test_no_more_are_in_work_than_allowed():
     seen = set()
     with Crew(4) as crew:

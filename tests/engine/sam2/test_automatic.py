@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from threading import current_thread, get_ident
 from threading import enumerate as enumerate_threads
@@ -464,3 +465,14 @@ def test_alpha_is_ignored(nano, still_life):
 def test_a_tiny_image_is_segmented(nano):
     regions = segment_everything(nano, torch.rand(3, 5, 3), Everything(points_per_side=2))
     assert regions.size == (3, 5)
+
+
+@pytest.mark.parametrize("crop_n_layers", [0, 1])
+def test_a_mask_without_a_box_is_kept_once(nano, crop_n_layers):
+    """Of a picture of one pixel: nothing suppresses its masks, which are all the same."""
+    settings = Everything(points_per_side=4, pred_iou_thresh=0.0, crop_n_layers=crop_n_layers)
+    settings = replace(settings, stability_score_thresh=0.0, mask_threshold=-100.0)
+    assert len(segment_everything(nano, torch.rand(1, 1, 3), settings)) == 1
+    if not crop_n_layers:
+        settings = replace(settings, box_nms_thresh=1.0)
+        assert len(segment_everything(nano, torch.rand(1, 1, 3), settings)) == 48
