@@ -5,7 +5,7 @@ threads; whole pieces on a core each gain nearly all there is, as torch and nump
 lock while they compute.
 
 Work takes denormal numbers, those below 1e-38, for zero. A sharp softmax is full of them, and x86
-processors compute with one up to a hundred times as slowly as with others.
+processors compute with one many times as slowly as with others.
 """
 
 from __future__ import annotations
