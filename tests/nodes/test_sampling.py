@@ -7,6 +7,7 @@ import runpy
 import pytest
 import torch
 from comfy_server import Call, Checkout, Host, HostError, Wire
+from torch import Tensor
 
 pytestmark = pytest.mark.host
 
@@ -151,27 +152,24 @@ def test_a_field_from_depth_has_the_size_of_its_picture(host: Host):
     assert found["field"].shape == (2, 24, 36)
 
 
-def test_a_probe_reads_the_field(host: Host):
-    field = torch.linspace(0, 1, 101)[None, None].repeat(1, 60, 1)
-    found = host.call(
-        "RegionFields_PreviewField",
-        field=field,
-        opacity=0.5,
-        contours=0,
-        zebra=False,
-        probe='[{"x": 25, "y": 40}, {"x": 100, "y": 3}]',
-    )
-    assert found["probed"] == "25, 40: 0.2500\n100, 3: 1.0000"
+BATCH = torch.stack([torch.zeros(4, 5), torch.ones(4, 5)])
 
 
-def test_probes_of_a_batch_name_the_image(host: Host):
-    fields = torch.stack([torch.zeros(4, 5), torch.ones(4, 5)])
-    found = host.call(
-        "RegionFields_PreviewField",
-        field=fields,
-        opacity=0.5,
-        contours=0,
-        zebra=False,
-        probe="1, 2",
-    )
-    assert found["probed"] == "image 1: 1, 2: 0.0000\nimage 2: 1, 2: 1.0000"
+@pytest.mark.parametrize(
+    ("field", "probe", "probed"),
+    [
+        (
+            torch.linspace(0, 1, 101)[None, None].repeat(1, 60, 1),
+            '[{"x": 25, "y": 40}, {"x": 100, "y": 3}]',
+            "25, 40: 0.2500\n100, 3: 1.0000",
+        ),
+        (BATCH, "1, 2", "image 1: 1, 2: 0.0000\nimage 2: 1, 2: 1.0000"),
+    ],
+    ids=["one", "batch"],
+)
+def test_a_probe_reads_the_field_and_names_the_image_of_a_batch(
+    host: Host, field: Tensor, probe: str, probed: str
+):
+    looks = {"opacity": 0.5, "contours": 0, "zebra": False}
+    found = host.call("RegionFields_PreviewField", field=field, probe=probe, **looks)
+    assert found["probed"] == probed
