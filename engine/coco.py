@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .ops.checks import InputError
+from .ops.checks import InputError, short
 from .ops.rle import rle_decode, rle_encode
 from .regions import Regions
 
@@ -55,6 +55,11 @@ def from_coco(data: Mapping[str, Any]) -> dict[str, Regions]:
     annotation of an image has its own. Raises InputError for what is no such data set, and for
     images of one file name.
     """
+    if not isinstance(data, Mapping):
+        raise InputError(
+            "COCO: this is no COCO data set (wanted an object with images and annotations, got "
+            f"{short(data)})."
+        )
     try:
         kinds = {entry["id"]: str(entry["name"]) for entry in data.get("categories", ())}
         images = list(data["images"])

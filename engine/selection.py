@@ -269,7 +269,7 @@ def _measured(regions: Regions, by: str, question: Question) -> list[float]:
     criterion = CRITERIA[check_choice("Select", by, CRITERIA)]
     for name in criterion.needs:
         if getattr(question, name) is None:
-            raise InputError(f"Select: {by} needs {name}; give it, or select by something else.")
+            raise InputError(f"{by} needs {name}; give it, or select by something else.")
     return criterion.measure(regions, question).to(torch.float64).tolist()
 
 
