@@ -53,15 +53,18 @@ class Prompt:
         """How many point tokens it makes: a box counts as two."""
         return len(self.points) + (0 if self.box is None else 2)
 
-    def within(self, size: tuple[int, int], name: str = "the prompt", box: str = "") -> Prompt:
+    def within(
+        self, size: tuple[int, int], name: str = "the prompt", box: str = "", mask: str = ""
+    ) -> Prompt:
         """The same prompt with its box cut to the image of `size` (H, W).
 
         Raises InputError when a point or the whole box lies outside, or the mask is of another
-        shape. name: what to call the prompt in it; box: its box, by default "the box of" it.
+        shape. name: what to call the prompt in it; box and mask: its box and its mask, by default
+        "the box of" and "the mask of" it.
         """
         if self.mask is not None:
             given = cast("tuple[int, int]", tuple(self.mask.shape))
-            check_aspect(name if name.startswith("mask") else f"the mask of {name}", given, size)
+            check_aspect(mask or f"the mask of {name}", given, size)
         height, width = size
         told = (
             f"outside the image, which is {width} wide and {height} high; move it or leave it out."

@@ -56,7 +56,8 @@ class Asked:
             )
         labels = [label for _, label in self.points]
         whole = Prompt([place for place, _ in self.points], labels, self.box, self.mask)
-        return whole.within(size, self.source, box)
+        mask = self.source if self.source.startswith("mask ") else ""
+        return whole.within(size, self.source, box, mask)
 
 
 def read_drawn(text: str) -> list[Asked]:
