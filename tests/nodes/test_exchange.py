@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from comfy_server import Call, Host, HostError, Wire, regions_wire
+from PIL import Image
 from region_fields.engine import files
 
 pytestmark = pytest.mark.host
@@ -222,6 +224,24 @@ def test_what_was_saved_behind_a_link_in_the_output_folder_is_read(host: Host):
     assert (elsewhere / "set_00001_" / "regions.json").exists()
     (back,) = host.call("RegionFields_LoadRegions", path=path)["regions"]
     assert len(back) == 3
+
+
+def test_a_picture_changed_in_a_folder_of_regions_is_read_again(host: Host):
+    inputs = {"regions": REGIONS, "filename_prefix": "changing/set", "format": "folder"}
+    path = host.chain(Call("RegionFields_SaveRegions", inputs))["path"][0]
+    listing = next((host.folder / "output" / "changing").rglob("regions.json"))
+    listed = json.loads(listing.read_text())
+    for entry in listed["regions"]:
+        del entry["rle"]  # which would stand for the picture
+    listing.write_text(json.dumps(listed))
+    (before,) = host.call("RegionFields_LoadRegions", path=path)["regions"]
+    picture = listing.with_name(listed["regions"][0]["file"])
+    with Image.open(picture) as mask:
+        emptier = np.array(mask)
+    emptier[: emptier.shape[0] // 2] = 0
+    Image.fromarray(emptier).save(picture)
+    (after,) = host.call("RegionFields_LoadRegions", path=path)["regions"]
+    assert int(after.areas.sum()) < int(before.areas.sum())
 
 
 def test_each_image_of_a_batch_is_saved_under_its_own_name(host: Host):

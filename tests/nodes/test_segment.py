@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def test_a_file_that_is_no_sam2_is_refused_in_one_sentence(host: Host):
     with pytest.raises(HostError, match=r"Load SAM 2 Model: .*SAM 2"):
         host.call(LOADER, model=other.name, precision="auto")
     other.unlink()
+
+
+def test_a_changed_checkpoint_is_loaded_again(host: Host, weights: Path, pictures: Tensor):
+    path = weights.with_name("sam2_changing.safetensors")
+    path.write_bytes(weights.read_bytes())
+    loader = Call(LOADER, {"model": path.name, "precision": "auto"})
+    host.call(PROMPTS, image=pictures[:1], model=loader, points=point(60, 40), **ASKED)
+    assert host.chain(loader)["model"]["embeddings"] == 1
+    os.utime(path, ns=(0, 0))
+    assert host.chain(loader)["model"]["embeddings"] == 0
 
 
 def test_everything_gives_the_regions_of_the_engine(
