@@ -479,6 +479,8 @@ ELSEWHERE = {
     "RegionFields_LoadSam2",
     "RegionFields_SegmentEverything",
     "RegionFields_SegmentPrompts",
+    # One table lists the whole batch: see the test of it above.
+    "RegionFields_RegionTable",
     # Their batch is one thing: a clip, a data set, a set of crops. See test_exchange.py.
     "RegionFields_SmoothOverTime",
     "RegionFields_MeasureField",
