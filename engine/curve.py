@@ -32,7 +32,7 @@ PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent",
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
 TIME_METHODS = ("gaussian", "median")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 18
 
 
 def curve_field(

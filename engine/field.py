@@ -44,7 +44,7 @@ Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str,
 _FEW_LEVELS = 256
 _OUTLINE = 5
 SIDES = ("outside", "inside", "signed")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 18
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -378,21 +378,19 @@ def combine_fields(
         for i, field in enumerate(fields, 1)
     }
     count = common_batch(where, {name: len(batch) for name, batch in batches.items()})
-    names = [f"{where}: {name}" for name in batches]
-    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
-    size = max(sizes, key=lambda s: (s[0] * s[1], s))
-    if len(sizes) > 1:
-        for name, batch in batches.items():
-            known = in_range(batch, f"{where}: {name}")
-            batches[name] = fields_beside(known, size, f"{where}: a field")
-    result = new_planes((count, *size), next(iter(batches.values())).device)
-    rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
+    unseen = _to_largest(batches, where)
+    first = next(iter(batches.values()))
+    result = new_planes((count, *first.shape[1:]), first.device)
+    rows = max(1, at_once(result.device, _IN_CACHE) // first.shape[2])
     for i in range(count):
         strips = zip(
             *(torch.split(frame(batch, i), rows) for batch in batches.values()), strict=True
         )
         for given, here in zip(strips, torch.split(result[i], rows), strict=True):
-            parts = [in_range(part, name) for part, name in zip(given, names, strict=True)]
+            parts = [
+                in_range(part, f"{where}: {name}") if name in unseen else part
+                for part, name in zip(given, batches, strict=True)
+            ]
             mixed = combine(parts, mode, softness, here)
             if amount != 1:
                 mixed = torch.lerp(parts[0], mixed, amount)
@@ -401,6 +399,18 @@ def combine_fields(
             if invert:
                 here.neg_().add_(1)
     return result
+
+
+def _to_largest(batches: dict[str, Tensor], where: str) -> set[str]:
+    """Bring fields to the size of the largest, in place; the names of those not yet looked at."""
+    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
+    size = max(sizes, key=lambda s: (s[0] * s[1], s))
+    smaller = {name: batch for name, batch in batches.items() if tuple(batch.shape[-2:]) != size}
+    for name, batch in smaller.items():
+        batches[name] = fields_beside(
+            in_range(batch, f"{where}: {name}"), size, f"{where}: a field"
+        )
+    return batches.keys() - smaller.keys()
 
 
 def _place(distance: Tensor, side: str, inner: float, outer: float) -> Tensor:
