@@ -41,7 +41,9 @@ Points: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
 Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str, float]
 """What distance is measured from: see `distance_from`."""
 
-_FEW_LEVELS = 256
+FEW_LEVELS = 256
+"""As many as 8 bits hold: a depth map that has no more may band."""
+
 _OUTLINE = 5
 SIDES = ("outside", "inside", "signed")
 _IN_CACHE = 1 << 18
@@ -325,7 +327,7 @@ def depth_levels(depth: Tensor, field: Tensor) -> tuple[int, float]:
 def is_coarse(depth: Tensor) -> bool:
     """Whether some frame of depth (B, H, W) may have 256 distinct values or fewer: a quick look."""
     some = [_some(plane.reshape(-1)) for plane in as_planes(depth, "depth")]
-    return any(torch.unique(part[part.isfinite()]).numel() <= _FEW_LEVELS for part in some)
+    return any(torch.unique(part[part.isfinite()]).numel() <= FEW_LEVELS for part in some)
 
 
 def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -334,7 +336,7 @@ def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
     Few are found among some of the values, which spares sorting them all.
     """
     distinct = torch.unique(_some(values))
-    if 0 < distinct.numel() <= _FEW_LEVELS:
+    if 0 < distinct.numel() <= FEW_LEVELS:
         which = torch.searchsorted(distinct, values).clamp_(max=distinct.numel() - 1)
         if torch.equal(distinct[which], values):
             return distinct, which
