@@ -344,3 +344,7 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
