@@ -65,9 +65,7 @@ def segment(given: argparse.Namespace) -> None:
     else:
         regions = engine.segment_everything(model, image, settings, Bar("segmenting"))
     save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
-    covered = engine.measure_coverage(regions).covered
-    cover = "region covers" if len(regions) == 1 else "regions cover"
-    print(f"{given.out}: {len(regions)} {cover} {covered:.1%} of the image", file=sys.stderr)
+    print(f"{given.out}: {engine.measure_coverage(regions).sentence()}", file=sys.stderr)
 
 
 def _refuse_unused(given: argparse.Namespace, knobs: dict[str, Any], prompted: bool) -> None:
@@ -127,9 +125,7 @@ def select(given: argparse.Namespace) -> None:
         then_by=given.then_by or "",
     )
     if len(chosen) == 0:
-        raise InputError(
-            f"{given.folder}: none of the {len(regions)} regions fits --by {given.by}."
-        )
+        raise InputError(f"{given.folder}: no region in it fits --by {given.by}.")
     files.write_mask(given.out, chosen.union())
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 
@@ -344,3 +340,7 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions
 from ..engine.exchange import to_boxes
+from ..engine.ops.checks import counted
 from ..engine.ops.fields import as_planes
 from .inputs import text_lines
 from .types import RegionsType, masks_of, named, regions_from, regions_input, stacked_unions
@@ -165,5 +166,8 @@ def _names(labels: list[str], count: int) -> list[str] | None:
     if not any(name.strip() for name in names):
         return None
     if len(names) != count:
-        raise InputError(f"{count} masks but {len(names)} labels. Write one on a line for each.")
+        raise InputError(
+            f"{counted(count, 'mask')} but {counted(len(names), 'label')}. "
+            "Write one on a line for each."
+        )
     return [name.strip() for name in names]

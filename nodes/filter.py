@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions
 from ..engine.filter import AREA_UNITS, BORDER_RULES, filter_regions, remove_duplicates
+from ..engine.ops.checks import counted
 from ..engine.ops.fields import as_mask
 from ..engine.wand import magic_wand
 from .inputs import choice, number, switch, text, text_lines, unit, whole
@@ -156,7 +157,9 @@ class NameRegions(io.ComfyNode):
         names = text_lines(labels)
         count = sum(len(frame) for frame in frames)
         if len(names) != count:
-            raise InputError(f"{count} regions but {len(names)} labels. Give one for each.")
+            raise InputError(
+                f"{counted(count, 'region')} but {counted(len(names), 'label')}. Give one for each."
+            )
         given = iter(names)
         return io.NodeOutput(
             [

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,15 @@ def test_every_verb_explains_itself(verb, capsys):
         main([verb, "--help"])
     assert done.value.code == 0
     assert "--out" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_the_command_does(tmp_path):
+    argv = [sys.executable, "-m", "region_fields.cli", "select", tmp_path, "--by", "largest"]
+    done = subprocess.run(
+        [*argv, "--out", tmp_path / "mask.png"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("region-fields select: ")
 
 
 def test_every_setting_of_everything_is_an_option(capsys):
@@ -206,7 +217,7 @@ def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
 
 def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
     argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
-    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
+    assert "no region in it fits" in _fails(capsys, "select", folder, *argv)
     assert "point" in _fails(
         capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
     )

@@ -58,7 +58,7 @@ PASTED = {
 NOTHING = Wire([], many=True)
 OTHERWISE = {
     "Masks to Regions: there are no masks": ("MasksToRegions", {"masks": NOTHING}),
-    "Name Regions: 1 regions but 0 labels": (
+    "Name Regions: 1 region but 0 labels": (
         "NameRegions",
         {"regions": torch.ones(1, 8, 9), "labels": NOTHING},
     ),
