@@ -192,17 +192,19 @@ def _layered(light: Tensor, reach: Tensor, near: Tensor, kind: str) -> Tensor:
     ahead = _is_ahead(near)
     # Light and coverage of the foremost surface so far, and of all that lies behind it.
     surface = behind = torch.zeros_like(torch.cat([light, light[:1]]))
-    outlined = torch.ones_like(reach)
+    outlined, gap = torch.ones_like(reach), torch.zeros_like(reach)
     for k in range(_LAYERS):
         if not bool((slices == k).any()):
             continue
-        surface, behind = _parted(surface, behind, outlined)
+        surface, behind = _parted(surface, behind, outlined, gap)
         outlined = _outlined(slices > k, ahead, float(reach.max()))
         whole, width, member = _without_nearer(light, reach, slices, k, ahead)
-        member = torch.where(slices == k, member, member * outlined)
+        shown = torch.where(slices == k, member, member * outlined)
         whole = torch.cat([whole, torch.ones_like(whole[:1])])
-        sharp = (member >= 1) & (width <= 0)
-        spread = _scatter(whole * member, width, kind)
+        sharp = (shown >= 1) & (width <= 0)
+        spread = _scatter(torch.cat([whole * shown, member[None]]), width, kind)
+        spread, full = spread[:-1], spread[-1]
+        gap = (full - spread[-1]).masked_fill_(sharp, 0)
         # What the surface covered already stays as far as this leaves room for it.
         room = ((1 - spread[-1:]) / surface[-1:].clamp(min=1e-6)).clamp(0, 1)
         surface = torch.where(sharp, whole, surface * room + spread)
@@ -214,11 +216,16 @@ def _over(front: Tensor, behind: Tensor) -> Tensor:
     return front + behind * (1 - front[-1:]).clamp(min=0)
 
 
-def _parted(front: Tensor, behind: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """`share` (H, W) of what is in front put behind; one over the other looks as it did."""
-    stays = front * (1 - share)
+def _parted(front: Tensor, behind: Tensor, share: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
+    """`share` (H, W) of what is in front put behind; one over the other looks as it did.
+
+    gap: coverage (H, W) that the front lacks because the next slice runs on from it. The part that
+    goes behind has no such gap, or what is farther behind would show as a line between the two.
+    """
+    closed = (front[-1] + gap).clamp(max=1) / front[-1].clamp(min=1e-6)
+    stays = front * (1 - share * closed).clamp(min=0)
     room = (1 - stays[-1:]).clamp(min=0)
-    moved = (_over(front, behind) - stays) / room.clamp(min=1e-3)
+    moved = (_over(front * closed, behind) - stays) / room.clamp(min=1e-3)
     return stays, torch.where(room > 1e-3, moved, behind)
 
 

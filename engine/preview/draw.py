@@ -272,7 +272,8 @@ def _probe(picture: Tensor, field: Tensor, points: Sequence[tuple[float, float]]
         for reach, ink in ((size / 2, 0.0), (size / 2 - 1.5, 1.0)):
             ring = (reach - away).clamp(0, 1) * (away - reach + 2.5).clamp(0, 1)
             picture = torch.lerp(picture, torch.full_like(picture, ink), ring[..., None])
-        words.append((at_x, at_y - size * 1.2, f"{value:.3f}"))
+        above = at_y >= size * 1.8  # or the word would be moved onto its ring
+        words.append((at_x, at_y + size * (-1.2 if above else 1.2), f"{value:.3f}"))
     return letter(picture, words, size)
 
 

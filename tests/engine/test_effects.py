@@ -277,6 +277,14 @@ def test_a_surface_that_runs_through_many_depths_shows_no_bands():
     assert (layered - blur_by_field(image, field, radius=6)).abs().max() < 1e-5
 
 
+def test_nothing_shows_between_the_slices_of_a_surface_that_has_an_outline():
+    near = torch.zeros(1, 96, 96)
+    near[:, :, 24:72] = torch.linspace(0.3, 1, 96)[:, None]
+    image = torch.where(near > 0, 0.2, 1.0)[..., None].expand(-1, -1, -1, 3)
+    out = blur_by_field(image, (near > 0).float(), radius=1, depth=near)
+    assert (out[0, :, 36:60] - 0.2).abs().max() < 0.03
+
+
 def test_what_shows_through_a_blurred_outline_has_no_edges_of_its_own():
     near = torch.zeros(1, 96, 96)
     near[:, 24:72, 24:72] = 1.0

@@ -180,6 +180,13 @@ def test_a_probe_is_marked_where_it_is_and_tells_the_strength_there():
         draw_field(field, probes=[(101, 0)])
 
 
+@pytest.mark.parametrize("y", [0, 4, 10, 17, 18, 30, 59])
+def test_what_a_probe_tells_stays_off_its_ring(y):
+    field = torch.full((60, 101), 0.25)
+    changed = (draw_field(field, probes=[(50, y)]) != draw_field(field)).any(-1)
+    assert not changed[y, 50], "the word covers the point"
+
+
 def test_a_field_that_is_no_float_plane_is_refused():
     with pytest.raises(InputError, match="field of floats"):
         draw_field(torch.zeros(2, 4, 4))
