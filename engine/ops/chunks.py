@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -42,6 +43,17 @@ def in_chunks(
             start = part.stop
             continue
         _release()
+
+
+@contextmanager
+def explained(message: str) -> Iterator[None]:
+    """Raise InputError with `message` where memory runs out within."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if ran_out_of_memory(error):
+            raise InputError(message) from error
+        raise
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
