@@ -110,6 +110,7 @@ def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: st
 
 def select(given: argparse.Namespace) -> None:
     _refuse_unasked(given)
+    files.check_picture(given.out, exact=True)
     regions = files.load_regions(given.folder)
     chosen = engine.select(
         regions,
@@ -149,6 +150,7 @@ def _refuse_unasked(given: argparse.Namespace) -> None:
 
 def cover(given: argparse.Namespace) -> None:
     _check_cover(given)
+    files.check_picture(given.out, exact=True)
     regions = files.load_regions(given.folder)
     image = files.read_image(given.image) if given.image else None
     segmenter = None
@@ -197,6 +199,9 @@ def _check_cover(given: argparse.Namespace) -> None:
 
 def field(given: argparse.Namespace) -> None:
     _check_field(given)
+    files.check_picture(given.out, exact=True)
+    if given.heat:
+        files.check_picture(given.heat)
     parts, size = [], None
     if given.depth:
         depth = files.read_plane(given.depth)
@@ -276,6 +281,7 @@ def _check_field(given: argparse.Namespace) -> None:
 
 
 def apply(given: argparse.Namespace) -> None:
+    files.check_picture(given.out)
     base, effect = files.read_image(given.base), files.read_image(given.effect)
     strength = files.read_plane(given.field)
     files.write_image(given.out, engine.composite(base, effect, strength, space=given.space))

@@ -106,7 +106,7 @@ class FillCoverage(io.ComfyNode):
                     min=0.0,
                     max=16384.0,
                     step=1.0,
-                    tooltip="Fill only within so many pixels of a region. 0 fills everything.",
+                    tooltip="Fill only within this many pixels of a region. 0 fills everything.",
                 ),
                 io.Int.Input(
                     "smallest_gap",
@@ -127,7 +127,7 @@ class FillCoverage(io.ComfyNode):
                     step=1.0,
                     tooltip=(
                         "With edges: how far an edge holds the fill back. One from black to white "
-                        "counts as so many thousandths of the picture's shorter side."
+                        "counts as this many thousandths of the picture's shorter side."
                     ),
                     advanced=True,
                 ),
@@ -215,9 +215,7 @@ class SoftShares(io.ComfyNode):
                 number(
                     "width", 16, 0.5, 4096, 1, "Pixels over which one region passes into another."
                 ),
-                whole(
-                    "count", 8, 1, 256, "The largest regions, so many, get a share of their own."
-                ),
+                whole("count", 8, 1, 256, "How many regions have a share each, the largest first."),
                 choice("rest", REST, lines(REST)),
             ],
             outputs=[

@@ -102,7 +102,7 @@ class BlurByField(io.ComfyNode):
             search_aliases=["depth of field", "bokeh", "lens blur", "variable blur", "tilt shift"],
             inputs=[
                 *_picture("How blurred; 1 is the full radius."),
-                pixels("radius", 24, "The blur where the field is 1."),
+                pixels("radius", 24, "Pixels of blur where the field is 1."),
                 choice("kind", BLURS, "gaussian: soft. disc: the bokeh of an open lens."),
                 near_is_input(advanced=True),
                 depth_input(
@@ -167,8 +167,10 @@ class RelightByField(io.ComfyNode):
             search_aliases=["light", "relight", "normal map", "sun", "day to dusk", "shading"],
             inputs=[
                 *_picture("How strongly the new light replaces the old."),
-                number("azimuth", 45, -360, 360, 1, "Where it comes from: 0 right, 90 above."),
-                number("elevation", 35, -90, 90, 1, "0 along the picture, 90 from the viewer."),
+                number("azimuth", 45, -360, 360, 1, "Degrees: 0 from the right, 90 from above."),
+                number(
+                    "elevation", 35, -90, 90, 1, "Degrees: 0 along the picture, 90 from the viewer."
+                ),
                 text("color", "The light's colour, #rrggbb.", default="#ffd9a6"),
                 number("intensity", 1, 0, 100, 0.05, "How bright the light is."),
                 unit("ambient", 0.35, "What light is left where it doesn't reach."),

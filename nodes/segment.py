@@ -48,7 +48,7 @@ class SegmentEverything(io.ComfyNode):
                     "points_per_side",
                     1,
                     128,
-                    "The grid has this number squared of points. More finds smaller things.",
+                    "Along each side of the grid: 32 are 1024 points. More finds smaller things.",
                 ),
                 _share(
                     "pred_iou_thresh",
@@ -70,7 +70,7 @@ class SegmentEverything(io.ComfyNode):
                     "crop_n_layers",
                     0,
                     3,
-                    "Also look at 4 crops (1), and 16 (2), and 64 (3), for small things. Slow.",
+                    "1: look at 4 crops too, 2: and at 16, 3: and at 64, for small things. Slow.",
                 ),
                 _share(
                     "crop_overlap_ratio",

@@ -163,7 +163,7 @@ class SortRegions(io.ComfyNode):
             search_aliases=["order masks", "rank", "sort masks", "left to right", "nth mask"],
             inputs=[
                 *criterion_inputs(
-                    whole("count", 0, 0, 4096, "Only so many, the first ones; 0 gives all.")
+                    whole("count", 0, 0, 4096, "How many, the first ones; 0 gives all.")
                 ),
                 switch("reverse", "The other way round: the worst first."),
                 switch(
@@ -250,7 +250,7 @@ class SelectSubject(io.ComfyNode):
                 "The one region a person would call the subject: large, central, and not hugging "
                 "the border. Nothing is learned; the formula is in the help."
             ),
-            search_aliases=["main object", "foreground", "salient", "select subject", "person"],
+            search_aliases=["main object", "foreground", "remove background", "salient", "person"],
             inputs=[regions_input()],
             outputs=selection_outputs(),
         )
