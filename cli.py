@@ -19,10 +19,11 @@ from torch import Tensor
 
 from . import cli_options as options
 from . import engine
+from .cli_field import field
 from .demo import run as run_demo
 from .engine import InputError, Regions, files
-from .engine.ops.fields import check_aspect, picture_of_size
-from .engine.preview import draw_field, draw_regions, ids_map
+from .engine.ops.fields import picture_of_size
+from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
 from .engine.sam2.prompt_forms import GROUPINGS, ask
 from .engine.sam2.prompts import point_segmenter
@@ -82,9 +83,12 @@ def _segment_prompts(model: Any, image: Tensor, given: argparse.Namespace) -> Re
     def coords(kind: int) -> str:
         return json.dumps([{"x": x, "y": y} for x, y, label in given.point or [] if label == kind])
 
-    boxes = [dict(zip(("x", "y", "width", "height"), box, strict=True)) for box in given.box or []]
     [asked] = ask(
-        1, given.objects or GROUPINGS[0], positive=coords(1), negative=coords(0), boxes=boxes
+        1,
+        given.objects or GROUPINGS[0],
+        positive=coords(1),
+        negative=coords(0),
+        boxes=given.box or [],
     )
     size = (image.shape[0], image.shape[1])
     prompts = [one.prompt(size) for one in asked]
@@ -131,17 +135,10 @@ def select(given: argparse.Namespace) -> None:
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 
 
-def _refuse_idle(given: argparse.Namespace, names: Sequence[str], without: str) -> None:
-    """Refuse options that were set and, `without` something, would do nothing."""
-    for name in names:
-        if getattr(given, name) != given.parser.get_default(name):
-            raise InputError(f"--{name.replace('_', '-')} does nothing without {without}.")
-
-
 def _refuse_unasked(given: argparse.Namespace) -> None:
     """Refuse what neither --by nor --then-by looks at."""
     if not given.depth:
-        _refuse_idle(given, ["near_is"], "--depth")
+        options.refuse_idle(given, ["near_is"], "--depth")
     asked = {name for by in (given.by, given.then_by) if by for name in CRITERIA[by].needs}
     for name in ("point", "mask", "image", "depth", "colour", "label"):
         if getattr(given, name) and name not in asked:
@@ -186,98 +183,15 @@ def _check_cover(given: argparse.Namespace) -> None:
     if given.overlaps == "nearest_depth" and not given.depth:
         raise InputError("--overlaps nearest_depth needs --depth.")
     if given.overlaps != "nearest_depth":
-        _refuse_idle(given, ["depth", "near_is"], "--overlaps nearest_depth")
+        options.refuse_idle(given, ["depth", "near_is"], "--overlaps nearest_depth")
     if given.method not in ("edges", "segment"):
-        _refuse_idle(given, ["image"], "--method edges or segment")
+        options.refuse_idle(given, ["image"], "--method edges or segment")
     if given.method not in ("new_regions", "segment"):
-        _refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
+        options.refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
     if given.method != "edges":
-        _refuse_idle(given, ["edge_strength"], "--method edges")
+        options.refuse_idle(given, ["edge_strength"], "--method edges")
     if given.method != "segment":
-        _refuse_idle(given, ["device"], "--method segment")
-
-
-def field(given: argparse.Namespace) -> None:
-    _check_field(given)
-    files.check_picture(given.out, exact=True)
-    if given.heat:
-        files.check_picture(given.heat)
-    parts, size = [], None
-    if given.depth:
-        depth = files.read_plane(given.depth)
-        size = (depth.shape[0], depth.shape[1])
-        parts.append(_depth_field(depth, given))
-    elif given.like:
-        like = files.read_image(given.like)
-        size = (like.shape[0], like.shape[1])
-    if given.anchor or given.anchor_mask:
-        parts.append(_distance_field(size, given))
-    if not parts:
-        raise InputError("give --depth, --anchor or --anchor-mask, or several of them.")
-    first, last = ((int(part.shape[-2]), int(part.shape[-1])) for part in (parts[0], parts[-1]))
-    check_aspect("a mask", last, first)
-    whole = engine.combine_fields(parts, mode=given.combine)[0]
-    files.write_plane(given.out, 1 - whole if given.invert else whole)
-    if given.heat:
-        files.write_image(given.heat, draw_field(1 - whole if given.invert else whole, contours=9))
-
-
-def _depth_field(depth: Tensor, given: argparse.Namespace) -> Tensor:
-    return engine.field_from_depth(
-        depth,
-        near_is=given.near_is,
-        near=given.near,
-        far=given.far,
-        near_feather=given.near_feather,
-        far_feather=given.far_feather,
-        focus=given.focus,
-        range=given.range,
-        falloff=given.falloff,
-        gamma=given.gamma,
-        normalise=given.normalise,
-        clip_percent=given.clip_percent,
-        holes=given.holes,
-    )
-
-
-def _distance_field(size: tuple[int, int] | None, given: argparse.Namespace) -> Tensor:
-    if given.anchor and given.anchor_mask:
-        raise InputError("give --anchor or --anchor-mask, not both.")
-    if given.anchor and size is None:
-        raise InputError("a point has no size; add --like IMAGE or --depth DEPTH.")
-    anchor = given.anchor or files.read_plane(given.anchor_mask)
-    return engine.field_from_distance(
-        anchor,
-        size=size if given.anchor else None,
-        side=given.side,
-        inner_radius=given.inner_radius,
-        outer_radius=given.outer_radius,
-        units=given.units,
-        falloff=given.falloff,
-        gamma=given.gamma,
-        default_outside=given.default_outside,
-    )
-
-
-def _check_field(given: argparse.Namespace) -> None:
-    """Refuse settings of a source that isn't there, and those that another setting replaces."""
-    anchored = given.anchor or given.anchor_mask
-    if not (given.depth or anchored):
-        return
-    if not given.depth:
-        _refuse_idle(given, options.OF_DEPTH, "--depth")
-    if not anchored:
-        _refuse_idle(given, options.OF_DISTANCE, "--anchor or --anchor-mask")
-    if not (given.depth and anchored):
-        _refuse_idle(given, ["combine"], "both --depth and an anchor")
-    if given.like and (given.depth or given.anchor_mask):
-        raise InputError("--like is for a point alone: the size is the depth's or the mask's.")
-    if given.focus is None:
-        _refuse_idle(given, ["range"], "--focus")
-    else:
-        for name in ("near", "far"):
-            if getattr(given, name) != given.parser.get_default(name):
-                raise InputError(f"give --focus or --{name}, not both.")
+        options.refuse_idle(given, ["device"], "--method segment")
 
 
 def apply(given: argparse.Namespace) -> None:
@@ -339,7 +253,7 @@ def make_parser() -> argparse.ArgumentParser:
         verb("cover", cover, "give every pixel to one region; report the coverage")
     )
     options.field_options(
-        verb("field", field, "make a strength field from depth, distance or both")
+        verb("field", field, "make a strength field from depth, distance and other fields")
     )
     options.apply_options(verb("apply", apply, "mix two images by a field"))
     made = verb("demo", demo, "run all of it on the bundled scene")

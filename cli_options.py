@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .engine import InputError
 from .engine.apply import SPACES
 from .engine.cover import FILL_METHODS, OVERLAP_WINNERS
 from .engine.field import SIDES
@@ -48,11 +50,38 @@ OF_DEPTH = (
     "focus",
     "range",
     "normalise",
+    "value_range",
     "clip_percent",
+    "sky_strength",
     "holes",
+    "image",
+    "skip_outlines",
 )
-OF_DISTANCE = ("side", "inner_radius", "outer_radius", "units", "default_outside")
+OF_DISTANCE = (
+    "side",
+    "inner_radius",
+    "outer_radius",
+    "units",
+    "default_outside",
+    "like",
+    "image_edges",
+    "image_cost",
+    "depth_edges",
+    "depth_cost",
+)
 """Options of `field` that are for a field by depth, and by distance."""
+
+
+def spelt(name: str) -> str:
+    """An option as it is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def refuse_idle(given: argparse.Namespace, names: Sequence[str], without: str) -> None:
+    """Raise InputError for an option that was set and, `without` something, would do nothing."""
+    for name in names:
+        if getattr(given, name) != given.parser.get_default(name):
+            raise InputError(f"{spelt(name)} does nothing without {without}.")
 
 
 def segment_options(made: argparse.ArgumentParser) -> None:
@@ -82,14 +111,13 @@ def segment_options(made: argparse.ArgumentParser) -> None:
 
 
 def _add_knob(group: Any, knob: Any) -> None:
-    option = "--" + knob.name.replace("_", "-")
     text = f"{KNOBS[knob.name]} (default: {_shown(knob)})"
     if isinstance(knob.default, bool):
         kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
     else:
         reads = _bytes if knob.name == "memory_budget" else type(knob.default)
         kind = {"type": reads, "metavar": "N"}
-    group.add_argument(option, help=text, **kind)
+    group.add_argument(spelt(knob.name), help=text, **kind)
 
 
 def _shown(knob: Any) -> str:
@@ -143,12 +171,22 @@ def field_options(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("--out", metavar="FIELD.png", type=Path, required=True, help="16-bit grey, white = full")
     add("--heat", metavar="HEAT.png", type=Path, help="also write a heat map to look at")
-    add("--combine", choices=COMBINE_MODES, default="multiply", help="depth with distance")
+    add(
+        "--also", metavar="FIELD", type=Path, action="append",
+        help="another field or mask to combine with; may be repeated",
+    )  # fmt: skip
+    add("--combine", choices=COMBINE_MODES, default="multiply", help="depth, distance and others")
+    add("--amount", type=float, default=1.0, help="0 = the first field, 1 = the combination")
+    add("--softness", type=float, default=0.1, help="roundness of smooth_min and smooth_max")
     add("--invert", action="store_true", help="1 minus the result")
     add("--falloff", choices=FALLOFFS, default="smoothstep", help="shape of both ramps")
     add("--gamma", type=float, default=1.0, help="bends both ramps")
-    depth = made.add_argument_group("by depth (0 = nearest, 1 = farthest in the picture)")
-    add = depth.add_argument
+    _depth_options(made.add_argument_group("by depth (0 = nearest, 1 = farthest in the picture)"))
+    _distance_options(made.add_argument_group("by distance to an anchor"))
+
+
+def _depth_options(group: Any) -> None:
+    add = group.add_argument
     add("--depth", metavar="DEPTH", type=Path, help="8-bit or 16-bit picture, float TIFF or .npy")
     add("--near-is", choices=NEAR_IS, default="white", help="in the depth map")
     add("--near", type=float, default=0.0, help="full strength from here")
@@ -158,18 +196,42 @@ def field_options(made: argparse.ArgumentParser) -> None:
     add("--focus", type=float, help="middle of full strength, instead of --near and --far")
     add("--range", type=float, default=0.25, help="depth of full strength about --focus")
     add("--normalise", choices=MEASURES, default="linear", help="scale of depth")
+    add(
+        "--value-range", metavar="LOW,HIGH", type=_two,
+        help="values of the map that count as nearest and farthest, in either order, for frames "
+        "of a video; its own otherwise",
+    )  # fmt: skip
     add("--clip-percent", type=float, default=0.0, help="pixels that may fall off either end")
+    add("--sky-strength", type=float, help="where depth is infinite; as the farthest otherwise")
     add("--holes", choices=HOLES, default="nearest", help="depth where there is none")
-    distance = made.add_argument_group("by distance to an anchor")
-    add = distance.add_argument
-    add("--anchor", metavar="X,Y", type=_point, help="a point, in pixels")
+    add("--image", type=Path, help="the picture: the field gets its size, along its edges")
+    add("--skip-outlines", action="store_true", help="no rims where outlines mix two depths")
+
+
+def _distance_options(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--anchor", metavar="X,Y", type=_point, action="append",
+        help="a point, in pixels; may be repeated",
+    )  # fmt: skip
     add("--anchor-mask", metavar="MASK", type=Path, help="a mask, white inside")
+    add("--anchor-box", metavar="X,Y,W,H", type=_box, help="a box, in pixels")
     add("--like", metavar="IMAGE", type=Path, help="picture whose size the field takes")
     add("--side", choices=SIDES, default="outside", help="where distance is measured")
     add("--inner-radius", type=float, default=0.0, help="full strength up to here")
     add("--outer-radius", type=float, default=100.0, help="none from here on")
     add("--units", choices=UNITS, default="px", help="pixels, or percent of the short side")
     add("--default-outside", type=float, default=0.0, help="the least strength")
+    add("--image-edges", metavar="IMAGE", type=Path, help="measure round this picture's edges")
+    add(
+        "--image-cost", type=float, default=500.0,
+        help="what an edge from black to white counts, in thousandths of the short side",
+    )  # fmt: skip
+    add("--depth-edges", metavar="DEPTH", type=Path, help="measure round the edges of this depth")
+    add(
+        "--depth-cost", type=float, default=500.0,
+        help="what a step from nearest to farthest counts, in thousandths of the short side",
+    )  # fmt: skip
 
 
 def apply_options(made: argparse.ArgumentParser) -> None:
@@ -180,13 +242,15 @@ def apply_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--out", metavar="IMAGE", type=Path, required=True)
 
 
-def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
+def _numbers(
+    text: str, counts: tuple[int, ...], form: str, unit: str = " in pixels"
+) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) not in counts or not all(math.isfinite(number) for number in numbers):
-        raise argparse.ArgumentTypeError(f"wanted {form} in pixels, got {text!r}")
+        raise argparse.ArgumentTypeError(f"wanted {form}{unit}, got {text!r}")
     return numbers
 
 
@@ -201,8 +265,14 @@ def _point_or_not(text: str) -> tuple[float, float, int]:
     return x, y, int(label[0]) if label else 1
 
 
-def _box(text: str) -> list[float]:
-    return _numbers(text, (4,), "x,y,width,height")
+def _box(text: str) -> dict[str, float]:
+    numbers = _numbers(text, (4,), "x,y,width,height")
+    return dict(zip(("x", "y", "width", "height"), numbers, strict=True))
+
+
+def _two(text: str) -> tuple[float, float]:
+    low, high = _numbers(text, (2,), "low,high", unit="")
+    return low, high
 
 
 def _bytes(text: str) -> int:

@@ -113,7 +113,15 @@ class SmoothOverTime(io.ComfyNode):
             search_aliases=["temporal", "deflicker", "video mask", "average frames", "stabilise"],
             inputs=[
                 field_input(tooltip="A field with a frame of the video in each place."),
-                number("radius", 2, 0.1, 256, 0.5, "How many frames either way take part."),
+                number(
+                    "radius",
+                    2,
+                    0.1,
+                    256,
+                    0.5,
+                    "median: how many frames either way take part. gaussian: how many away a frame "
+                    "counts a seventh.",
+                ),
                 choice(
                     "method",
                     TIME_METHODS,

@@ -223,7 +223,7 @@ class SplitDenoise(io.ComfyNode):
             display_name="Split Denoise and Composite",
             category="region fields/sampling",
             description=(
-                "A hard-edged mask to denoise with and the field to composite with afterwards, in "
+                "A full mask to denoise with and the field to composite with afterwards, in "
                 "place of one soft mask that the sampler would compound."
             ),
             search_aliases=["inpaint mask", "grow mask", "composite mask", "soft inpaint"],

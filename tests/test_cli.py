@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from region_fields import engine
-from region_fields.cli import main
+from region_fields.cli import main, make_parser
 from region_fields.cli_options import KNOBS
 from region_fields.engine import Everything, Prompt, Regions, files
 
+ROOT = Path(__file__).resolve().parent.parent
 VERBS = ("segment", "select", "cover", "field", "apply", "demo")
 QUICK = ["--points-per-side", "6", "--pred-iou-thresh", "0.6", "--stability-score-thresh", "0.7"]
 
@@ -306,6 +308,95 @@ def test_field_takes_a_smaller_depth_but_none_of_another_picture(tmp_path, capsy
     _run(*argv, tmp_path / "double.png", *out)
 
 
+def test_field_by_depth_takes_a_fixed_range_a_sky_and_the_pictures_edges(picture, tmp_path):
+    depth = _ramp(tmp_path / "depth.png")
+    depth[:4] = torch.inf
+    np.save(tmp_path / "depth.npy", depth.numpy())
+    argv = ["--depth", tmp_path / "depth.npy", "--near-is", "black", "--value-range", "0.2,0.8"]
+    argv += ["--sky-strength", 0.5, "--image", picture, "--skip-outlines"]
+    _run("field", *argv, "--out", tmp_path / "f.png")
+    wanted = engine.field_from_depth(
+        depth,
+        near_is="black",
+        normalise_over="range",
+        value_range=(0.2, 0.8),
+        sky_strength=0.5,
+        image=files.read_image(picture),
+        skip_outlines=True,
+    )[0]
+    assert wanted.shape == (64, 96)
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+
+
+def test_field_by_distance_goes_round_edges_from_points_and_boxes(picture, tmp_path):
+    image = files.read_image(picture)
+    argv = ["field", "--image-edges", picture, "--image-cost", 300, "--out", tmp_path / "f.png"]
+    box = {"x": 60.0, "y": 20.0, "width": 20.0, "height": 20.0}
+    for source, anchor in (
+        (["--anchor", "20,30", "--anchor", "70,30"], [[20, 30], [70, 30]]),
+        (["--anchor-box", "60,20,20,20"], box),
+    ):
+        _run(*argv, *source)
+        wanted = engine.field_from_distance(anchor, size=(64, 96), image=image, image_cost=300)[0]
+        torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+    depth = _ramp(tmp_path / "depth.png")
+    argv = ["--anchor-box", "10,10,20,20", "--depth-edges", tmp_path / "depth.png"]
+    _run("field", *argv, "--like", tmp_path / "depth.png", "--out", tmp_path / "f.png")
+    box = {"x": 10.0, "y": 10.0, "width": 20.0, "height": 20.0}
+    wanted = engine.field_from_distance(box, size=(40, 60), depth=depth)[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
+
+
+def test_field_combines_fields_that_were_made_before(tmp_path):
+    first, second, third = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
+    argv: list[object] = ["--combine", "smooth_max", "--amount", 0.5, "--softness", 0.2]
+    for i, plane in enumerate((first, second, third)):
+        files.write_plane(tmp_path / f"{i}.png", plane)
+        argv += ["--also", tmp_path / f"{i}.png"]
+    _run("field", *argv, "--out", tmp_path / "f.png")
+    wanted = engine.combine_fields(
+        [first, second, third], mode="smooth_max", amount=0.5, softness=0.2
+    )[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=3e-5, rtol=0)
+
+
+OTHERWISE = {
+    ("FieldFromDepth", "band"): ["near", "focus"],
+    ("FieldFromDepth", "normalise_over"): ["value_range"],
+    ("FieldFromDepth", "range_low"): ["value_range"],
+    ("FieldFromDepth", "range_high"): ["value_range"],
+    ("FieldFromDepth", "sky"): ["sky_strength"],
+    ("FieldFromDistance", "anchor"): ["anchor_mask", "anchor_box"],
+    ("FieldFromDistance", "points"): ["anchor"],
+    ("FieldFromDistance", "image"): ["like", "image_edges"],
+    ("FieldFromDistance", "path"): ["image_edges", "depth_edges"],
+    ("FieldFromDistance", "depth"): ["depth_edges"],
+    ("CombineFields", "fields"): ["also"],
+    ("CombineFields", "field"): ["also"],
+    ("CombineFields", "mode"): ["combine"],
+}
+"""Inputs of nodes whose options of the command have other names."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "node"),
+    [
+        ("field", "FieldFromDepth"),
+        ("field", "FieldFromDistance"),
+        ("field", "CombineFields"),
+        ("apply", "CompositeByField"),
+    ],
+)
+def test_the_command_has_an_option_for_every_input_of_the_nodes_it_stands_for(verb, node):
+    page = (ROOT / "web" / "docs" / f"RegionFields_{node}" / "en.md").read_text(encoding="utf-8")
+    inputs = re.findall(r"^\| `(\w+)` \|", page.split("## Inputs")[1].split("##")[0], re.MULTILINE)
+    assert inputs
+    required = {"field": ["--out", "f.png"], "apply": ["a", "b", "c", "--out", "f.png"]}
+    options = vars(make_parser().parse_args([verb, *required[verb]]))
+    for name in inputs:
+        assert set(OTHERWISE.get((node, name), [name])) <= set(options), name
+
+
 @pytest.mark.parametrize(
     ("source", "setting", "told"),
     [
@@ -314,7 +405,11 @@ def test_field_takes_a_smaller_depth_but_none_of_another_picture(tmp_path, capsy
         ("depth", ["--outer-radius", "9"], "--outer-radius does nothing without --anchor"),
         ("depth", ["--range", "0.5"], "--range does nothing without --focus"),
         ("depth", ["--focus", "0.3", "--near", "0.1"], "--focus or --near"),
-        ("depth", ["--like", "picture.png"], "--like is for a point alone"),
+        ("depth", ["--like", "picture.png"], "--like does nothing without --anchor"),
+        ("anchor", ["--like", "picture.png"], "--like is for a point or a box alone"),
+        ("anchor", ["--anchor", "2,3"], "--anchor or --anchor-mask, not both"),
+        ("anchor", ["--image-cost", "9"], "--image-cost does nothing without --image-edges"),
+        ("depth", ["--softness", "0.2"], "--softness does nothing without --combine smooth"),
     ],
 )
 def test_field_says_which_option_does_nothing(tmp_path, capsys, source, setting, told):

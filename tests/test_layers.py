@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "server", "nodes", "aiohttp"}
 SHARED = {"numpy", "torch"}
 HEAVY = ("sam2", "torchvision", "transformers", "scipy", "skimage")
-COMMAND = ("cli.py", "cli_options.py", "demo.py")
+COMMAND = ("cli.py", "cli_field.py", "cli_options.py", "demo.py")
+COMMAND_MODULES = tuple(name.removesuffix(".py") for name in COMMAND)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _own_allowed(path: Path) -> tuple[str, ...]:
     if top == "nodes":
         return ("engine", "nodes")
     if top != "engine":
-        return ("engine", "cli_options", "demo") if path.name in COMMAND else ("nodes",)
+        return ("engine", *COMMAND_MODULES) if path.name in COMMAND else ("nodes",)
     stage = _stage_of(path)
     if stage == "ops":
         return ("engine.ops",)

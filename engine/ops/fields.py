@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import InputError
+from .checks import BEYOND, OTHER_SCALE, InputError, check_scale
 
 UNITS = ("px", "percent")
 """Of lengths: pixels, or percent of the picture's shorter side."""
@@ -22,7 +22,7 @@ def as_field(field: Tensor, name: str = "field") -> Tensor:
     """`field` as float32 (B, H, W), clamped to [0, 1].
 
     field: bool or float, (B, H, W), (H, W) or (B, 1, H, W). The result may share memory with it.
-    Raises InputError for other shapes, an empty side, or a value that is not finite.
+    Raises InputError for other shapes, an empty side, and where `in_range` does.
     """
     return in_range(as_planes(field, name).to(torch.float32), name)
 
@@ -30,13 +30,18 @@ def as_field(field: Tensor, name: str = "field") -> Tensor:
 def in_range(values: Tensor, name: str) -> Tensor:
     """float32 `values` clamped to [0, 1]: themselves where they lie there.
 
-    Raises InputError where one is not finite.
+    Raises InputError where one is not finite, or so far outside that the scale is another: below -1
+    or above 2, which neither resampling nor the sum or difference of two masks gives.
     """
     if _plainly_in_range(values):
         return values
     low, high = values.aminmax()
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError(f"{name}: has values that are not finite numbers.")
+    if low < -1 or high > BEYOND:
+        raise InputError(
+            f"{name}: wanted strengths from 0 to 1, got {low:g} to {high:g}. {OTHER_SCALE}"
+        )
     return values if low >= 0 and high <= 1 else values.clamp(0, 1)
 
 
@@ -71,7 +76,10 @@ def as_planes(planes: Tensor, name: str) -> Tensor:
 
 
 def as_images(image: Tensor, name: str = "image") -> Tensor:
-    """`image` as (B, H, W, C) with C 3 or 4, from that or (H, W, C); values untouched."""
+    """`image` as (B, H, W, C) with C 3 or 4, from that or (H, W, C); values untouched.
+
+    Raises InputError for other shapes and types, and where `check_scale` does.
+    """
     shape = tuple(image.shape)
     if image.ndim == 3:
         image = image[None]
@@ -79,6 +87,7 @@ def as_images(image: Tensor, name: str = "image") -> Tensor:
         raise InputError(f"{name}: wanted an image (B, H, W, 3 or 4), got shape {shape}.")
     if not image.is_floating_point():
         raise InputError(f"{name}: wanted float values in [0, 1], got {image.dtype}.")
+    check_scale(image, name)
     return image
 
 

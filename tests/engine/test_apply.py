@@ -165,3 +165,17 @@ def test_an_effect_of_another_size_is_resized_without_its_hidden_colours():
 def test_a_wrong_input_is_named(arguments, message):
     with pytest.raises(InputError, match=message):
         composite(*arguments)
+
+
+@pytest.mark.parametrize("most", [255, 65535])
+def test_a_picture_of_another_scale_is_refused(most):
+    picture = torch.rand(1, 30, 40, 3, generator=torch.Generator().manual_seed(0))
+    picture[:, :, 10:] = 0  # a thing on black
+    with pytest.raises(InputError, match=r"base: wanted colours from 0 to 1, .* by 255"):
+        composite(picture * most, picture, torch.ones(1, 30, 40))
+
+
+def test_highlights_above_one_are_kept():
+    picture = torch.rand(1, 30, 40, 3, generator=torch.Generator().manual_seed(0))
+    picture[:, :12] = 400.0
+    assert torch.equal(composite(picture, picture, torch.zeros(1, 30, 40)), picture)

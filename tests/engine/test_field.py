@@ -18,9 +18,11 @@ from region_fields.engine import (
     field_from_depth,
     field_from_distance,
 )
+from region_fields.engine.curve import curve_field
 from region_fields.engine.field import depth_levels, distance_from, is_coarse
 from region_fields.engine.ops.combine import COMBINE_MODES
 from region_fields.engine.ops.falloff import FALLOFFS, STEEPEST
+from region_fields.engine.ops.fields import as_field
 from region_fields.engine.ops.resize import resize_field
 from scipy.ndimage import distance_transform_edt
 
@@ -698,3 +700,23 @@ def test_a_mask_is_a_mask_also_where_the_size_is_given():
     assert torch.equal(distance_from(mask, size=(5, 6)), distance_from(mask))
     assert torch.equal(distance_from(mask[0] > 0, size=(5, 6)), distance_from(mask[0]))
     assert torch.equal(distance_from(mask[0], size=(5, 6)), distance_from(mask[0]))
+
+
+@pytest.mark.parametrize("value", [2.5, 100.0, 255.0, 65535.0, -1.5])
+def test_a_field_of_another_scale_is_refused(value):
+    field = torch.full((1, 4, 5), 0.5)
+    field[0, 2, 3] = value
+    for read in (as_field, curve_field, lambda f: combine_fields([f, f])):
+        with pytest.raises(InputError, match=r"wanted strengths from 0 to 1, got .* by 255"):
+            read(field)
+
+
+@pytest.mark.parametrize("value", [1.0001, 1.1, 2.0, -0.1, -1.0])
+def test_what_resampling_or_adding_two_masks_leaves_outside_is_clamped(value):
+    field = torch.full((1, 4, 5), 0.5)
+    field[0, 2, 3] = value
+    clamped = field.clamp(0, 1)
+    assert torch.equal(as_field(field), clamped)
+    assert torch.equal(curve_field(field), clamped)
+    assert torch.equal(combine_fields([field, field], mode="max"), clamped)
+    assert field[0, 2, 3] == torch.tensor(value)

@@ -231,6 +231,23 @@ def test_a_note_says_what_to_do_and_no_node_covers_another_on_the_canvas(path: P
     assert overlaps(nodes) == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_node_but_the_note_lies_in_one_group(path: Path):
+    saved = json.loads(path.read_text())
+    boxes = [group["bounding"] for group in saved["groups"]]
+    for node in saved["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        around = [
+            box
+            for box in boxes
+            if box[0] <= x
+            and box[1] <= y
+            and x + width <= box[0] + box[2]
+            and y + height <= box[1] + box[3]
+        ]
+        assert len(around) == (node["type"] != "MarkdownNote"), node["type"]
+
+
 def test_no_node_covers_another_in_nodes_2_0(nodes_2_0: FrontEnd):
     covered = {}
     for path in FILES:

@@ -238,7 +238,7 @@ INPAINT = Workflow(
                 "model": ("checkpoint", "MODEL"),
                 "latent": ("encode", "LATENT"),
             },
-            title="Same steps, scheduler, sampler as KSampler",
+            title="Field to Denoise Mask, as KSampler",
         ),
         "levels": Node(
             "RegionFields_PreviewField",
@@ -291,7 +291,7 @@ INPAINT = Workflow(
             (340, 260),
             {"in_low": 0.0, "in_high": 0.15},
             {"field": ("field", "field")},
-            title="All of the result where anything may change",
+            title="All of it where anything may change",
         ),
         "mixed": Node(
             "RegionFields_CompositeByField",
@@ -316,7 +316,7 @@ INPAINT = Workflow(
     {
         "Inputs": (20, 10, 360, 830),
         "What may change": (400, 10, 500, 800),
-        "How much": (920, 10, 800, 1260),
+        "How much": (920, 10, 800, 1320),
         "Sampling": (1760, 10, 420, 950),
         "The result": (2200, 10, 840, 750),
     },

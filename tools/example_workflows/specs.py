@@ -49,8 +49,8 @@ class Workflow:
 
 
 FIRST_RUN = (
-    "**First run:** copy the pictures in this pack's `example_workflows/inputs` folder to "
-    "ComfyUI's `input` folder, press **R**, then **Run**."
+    "**First run:** copy the pictures in this pack's **example_workflows/inputs** folder to "
+    "ComfyUI's **input** folder, press **R**, then **Run**."
 )
 
 

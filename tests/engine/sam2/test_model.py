@@ -72,6 +72,7 @@ def test_an_expanded_view_embeds_like_its_copy(random_sam2):
         (torch.zeros(4, 4), r"wanted an image \(H, W, 3\), got a tensor of shape \(4, 4\)"),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), "wanted float values"),
         (torch.full((4, 4, 3), torch.nan), "NaN or infinity"),
+        (torch.full((4, 4, 3), 60000.0), "colours from 0 to 1, got values up to 60000. Divide"),
     ],
 )
 def test_what_is_no_image_is_refused_in_one_sentence(random_sam2, image, said):
