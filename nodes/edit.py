@@ -165,7 +165,7 @@ class GrowRegions(io.ComfyNode):
             display_name="Grow Regions",
             category=CATEGORY,
             description="Grows or shrinks every region by true distance, evenly on all sides.",
-            search_aliases=["dilate", "erode", "expand mask", "shrink mask", "contract", "offset"],
+            search_aliases=["grow mask", "dilate", "erode", "expand mask", "shrink mask", "offset"],
             inputs=[
                 regions_input(),
                 number("pixels", 8, -4096, 4096, 1, "By this many pixels; below 0 it shrinks."),

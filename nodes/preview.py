@@ -69,9 +69,10 @@ class PreviewRegions(io.ComfyNode):
         only_uncovered: bool,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        size = None if image is None else (int(image.shape[1]), int(image.shape[2]))
+        images = None if image is None else as_images(image)
+        size = None if images is None else (int(images.shape[1]), int(images.shape[2]))
         frames = regions_from(regions, size)
-        pictures = [torch.zeros(*frame.size, 3) for frame in frames] if image is None else image
+        pictures = [torch.zeros(*frame.size, 3) for frame in frames] if images is None else images
         check_one_size(picture.shape[:2] for picture in pictures)
         count = common_batch("images and regions", {"images": len(pictures), "sets": len(frames)})
         progress = Progress(count)

@@ -40,7 +40,7 @@ class SegmentEverything(io.ComfyNode):
                 "Finds the regions of a picture without a prompt, by asking SAM 2 at a grid of "
                 "points. They may overlap and need not cover it: see Fill Coverage."
             ),
-            search_aliases=["sam2", "automatic mask", "auto segment", "mask generator", "segs"],
+            search_aliases=["sam", "sam2", "automatic mask", "auto segment", "mask generator"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture, or a batch of them."),
                 Sam2Type.Input("model", tooltip="From Load SAM 2 Model."),

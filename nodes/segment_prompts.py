@@ -36,12 +36,13 @@ class SegmentPrompts(io.ComfyNode):
                 "editor, or connect points, boxes or masks from any other node."
             ),
             search_aliases=[
+                "sam",
                 "sam2",
-                "points",
-                "click",
+                "point editor",
+                "click to mask",
                 "bbox to mask",
                 "object selection",
-                "prompt",
+                "remove background",
             ],
             is_output_node=True,
             inputs=[
