@@ -99,7 +99,7 @@ class MergeRegions(io.ComfyNode):
             description="All regions of an image as one.",
             search_aliases=["union", "join masks", "combine all", "flatten", "or"],
             inputs=[regions_input(), text("label", "What the one region is called.")],
-            outputs=edited_outputs("One for each image, with id 0; none of none."),
+            outputs=edited_outputs("One for each image, with id 0."),
         )
 
     @classmethod
