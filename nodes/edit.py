@@ -99,7 +99,7 @@ class MergeRegions(io.ComfyNode):
             description="All regions of an image as one.",
             search_aliases=["union", "join masks", "combine all", "flatten", "or"],
             inputs=[regions_input(), text("label", "What the one region is called.")],
-            outputs=edited_outputs("One for each image, with id 0; none of none."),
+            outputs=edited_outputs("One for each image, with id 0."),
         )
 
     @classmethod
@@ -165,7 +165,7 @@ class GrowRegions(io.ComfyNode):
             display_name="Grow Regions",
             category=CATEGORY,
             description="Grows or shrinks every region by true distance, evenly on all sides.",
-            search_aliases=["dilate", "erode", "expand mask", "shrink mask", "contract", "offset"],
+            search_aliases=["grow mask", "dilate", "erode", "expand mask", "shrink mask", "offset"],
             inputs=[
                 regions_input(),
                 number("pixels", 8, -4096, 4096, 1, "By this many pixels; below 0 it shrinks."),
