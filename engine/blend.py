@@ -263,8 +263,8 @@ def _membrane(
 
 
 def _guide(image: Tensor, size: tuple[int, int]) -> Tensor:
-    where = "Blend Region Strengths: image"
-    images = check_finite(as_images(image, where), where)
-    common_batch("Blend Region Strengths", {"regions": 1, "image": images.shape[0]})
-    images = images_beside(images, size, f"{where[:-5]}an image")
+    where = "Blend Region Strengths"
+    images = check_finite(as_images(image, f"{where}: image"), f"{where}: image")
+    common_batch(where, {"regions": 1, "image": images.shape[0]})
+    images = images_beside(images, size, f"{where}: an image")
     return srgb_to_oklab(frame(images, 0)[..., :3].to(torch.float32)).permute(2, 0, 1)

@@ -32,7 +32,7 @@ PRESETS = (*(name for name in FALLOFFS if name != "linear"), "ease_out", "tent",
 """Shapes for `curve_field`: the falloffs, and ease_out 1 - (1 - t)^2, tent 1 - |2t - 1|,
 bell smoothstep(tent)."""
 TIME_METHODS = ("gaussian", "median")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 18
 
 
 def curve_field(
@@ -60,12 +60,13 @@ def curve_field(
     Raises InputError for in_high < in_low, gamma <= 0, points and table both, bad points.
     """
     strengths = as_planes(field, "Field Curve: field").to(torch.float32)
-    if preset != "none":
-        check_choice("Field Curve: preset", preset, ("none", *PRESETS))
-    if not -math.inf < in_low <= in_high < math.inf:
-        raise InputError(f"Field Curve: in_low {in_low} is above in_high {in_high}.")
+    check_choice("Field Curve: preset", preset, ("none", *PRESETS))
+    for name, value in (("in_low", in_low), ("in_high", in_high)):
+        check_number(f"Field Curve: {name}", value)
     for name, value in (("out_low", out_low), ("out_high", out_high)):
         check_number(f"Field Curve: {name}", value, 0, 1)
+    if in_low > in_high:
+        raise InputError(f"Field Curve: in_low {in_low:g} is above in_high {in_high:g}.")
     check_gamma(gamma)
     if points is not None and table is not None:
         raise InputError("Field Curve: got points and a table. Give one of them.")

@@ -41,10 +41,12 @@ Points: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
 Anchor: TypeAlias = Tensor | Regions | Sequence[Regions] | Points | Mapping[str, float]
 """What distance is measured from: see `distance_from`."""
 
-_FEW_LEVELS = 256
+FEW_LEVELS = 256
+"""As many as 8 bits hold: a depth map that has no more may band."""
+
 _OUTLINE = 5
 SIDES = ("outside", "inside", "signed")
-_IN_CACHE = 1 << 17
+_IN_CACHE = 1 << 18
 
 
 def distance_to(mask: Tensor) -> Tensor:
@@ -325,7 +327,7 @@ def depth_levels(depth: Tensor, field: Tensor) -> tuple[int, float]:
 def is_coarse(depth: Tensor) -> bool:
     """Whether some frame of depth (B, H, W) may have 256 distinct values or fewer: a quick look."""
     some = [_some(plane.reshape(-1)) for plane in as_planes(depth, "depth")]
-    return any(torch.unique(part[part.isfinite()]).numel() <= _FEW_LEVELS for part in some)
+    return any(torch.unique(part[part.isfinite()]).numel() <= FEW_LEVELS for part in some)
 
 
 def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -334,7 +336,7 @@ def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
     Few are found among some of the values, which spares sorting them all.
     """
     distinct = torch.unique(_some(values))
-    if 0 < distinct.numel() <= _FEW_LEVELS:
+    if 0 < distinct.numel() <= FEW_LEVELS:
         which = torch.searchsorted(distinct, values).clamp_(max=distinct.numel() - 1)
         if torch.equal(distinct[which], values):
             return distinct, which
@@ -378,21 +380,19 @@ def combine_fields(
         for i, field in enumerate(fields, 1)
     }
     count = common_batch(where, {name: len(batch) for name, batch in batches.items()})
-    names = [f"{where}: {name}" for name in batches]
-    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
-    size = max(sizes, key=lambda s: (s[0] * s[1], s))
-    if len(sizes) > 1:
-        for name, batch in batches.items():
-            known = in_range(batch, f"{where}: {name}")
-            batches[name] = fields_beside(known, size, f"{where}: a field")
-    result = new_planes((count, *size), next(iter(batches.values())).device)
-    rows = max(1, at_once(result.device, _IN_CACHE) // size[1])
+    unseen = _to_largest(batches, where)
+    first = next(iter(batches.values()))
+    result = new_planes((count, *first.shape[1:]), first.device)
+    rows = max(1, at_once(result.device, _IN_CACHE) // first.shape[2])
     for i in range(count):
         strips = zip(
             *(torch.split(frame(batch, i), rows) for batch in batches.values()), strict=True
         )
         for given, here in zip(strips, torch.split(result[i], rows), strict=True):
-            parts = [in_range(part, name) for part, name in zip(given, names, strict=True)]
+            parts = [
+                in_range(part, f"{where}: {name}") if name in unseen else part
+                for part, name in zip(given, batches, strict=True)
+            ]
             mixed = combine(parts, mode, softness, here)
             if amount != 1:
                 mixed = torch.lerp(parts[0], mixed, amount)
@@ -401,6 +401,18 @@ def combine_fields(
             if invert:
                 here.neg_().add_(1)
     return result
+
+
+def _to_largest(batches: dict[str, Tensor], where: str) -> set[str]:
+    """Bring fields to the size of the largest, in place; the names of those not yet looked at."""
+    sizes = {(batch.shape[-2], batch.shape[-1]) for batch in batches.values()}
+    size = max(sizes, key=lambda s: (s[0] * s[1], s))
+    smaller = {name: batch for name, batch in batches.items() if tuple(batch.shape[-2:]) != size}
+    for name, batch in smaller.items():
+        batches[name] = fields_beside(
+            in_range(batch, f"{where}: {name}"), size, f"{where}: a field"
+        )
+    return batches.keys() - smaller.keys()
 
 
 def _place(distance: Tensor, side: str, inner: float, outer: float) -> Tensor:

@@ -144,11 +144,12 @@ def _median(planes: Tensor) -> Tensor:
 
 
 def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
-    where = "Relight by Field: normals"
-    vectors = check_finite(as_images(normals, where)[..., :3].to(torch.float32), where)
+    where = "Relight by Field"
+    colours = as_images(normals, f"{where}: normals")[..., :3].to(torch.float32)
+    vectors = check_finite(colours, f"{where}: normals")
     if bool((vectors >= 0).all()):
         vectors = vectors * 2 - 1
-    vectors = images_beside(vectors, size, f"{where[:-1]} map")
+    vectors = images_beside(vectors, size, f"{where}: a normal map")
     unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     return unit
 

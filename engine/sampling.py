@@ -96,15 +96,6 @@ def denoise_mask(field: Tensor, thresholds: Tensor, *, floor: float = 0.0) -> Te
     return torch.where(strengths <= 0, least, torch.where(strengths >= 1, 1.0, mask))
 
 
-def steps_free(mask: Tensor, thresholds: Tensor) -> Tensor:
-    """In how many steps DifferentialDiffusion frees each pixel: int64, the shape of `mask`."""
-    cuts = torch.as_tensor(thresholds, dtype=mask.dtype, device=mask.device)
-    free = torch.zeros(mask.shape, dtype=torch.int64, device=mask.device)
-    for cut in cuts:
-        free += mask >= cut
-    return free
-
-
 def regional_weights(fields: Sequence[Tensor], *, background: bool = True) -> Tensor:
     """Fields as weights that sum to 1: float32 (K, B, H, W), or K + 1 with a background.
 

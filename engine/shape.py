@@ -67,8 +67,7 @@ def field_from_shape(
     check_number(f"{where}: roundness", roundness, 0, 1)
     conical = shape == "conical"
     inner, outer = (inner_angle, outer_angle) if conical else (inner_radius, outer_radius)
-    if not 0 <= inner <= outer < math.inf or (conical and outer > 180):
-        raise InputError(f"{where}: wanted 0 <= inner <= outer, got {inner:g} and {outer:g}.")
+    _check_reach(where, inner, outer, 180 if conical else math.inf)
     scale = min(size) / 100 if units == "percent" and not conical else 1.0
     along, aside = _turned(size, center, angle)
     if shape == "linear":
@@ -79,8 +78,7 @@ def field_from_shape(
         half = (inner * scale * aspect, inner * scale)
         bend = roundness if shape == "superellipse" else 1.0
         distance = inner * scale + distance_to_superellipse(along, aside, half, bend)
-    strength = shape_ramp(ramp(distance, outer * scale, inner * scale), falloff, gamma)[None]
-    return 1 - strength if invert else strength
+    return shape_ramp(ramp(distance, outer * scale, inner * scale), falloff, gamma, invert)[None]
 
 
 def field_from_3d_point(
@@ -110,10 +108,7 @@ def field_from_3d_point(
     """
     where = "Field from 3-D Point"
     check_choice(f"{where}: units", units, SPACE_UNITS)
-    if not 0 <= inner_radius <= outer_radius < math.inf:
-        raise InputError(
-            f"{where}: wanted 0 <= inner <= outer, got {inner_radius:g} and {outer_radius:g}."
-        )
+    _check_reach(where, inner_radius, outer_radius)
     points = _points_of(geometry, intrinsics, fov_degrees)
     height, width = points.shape[1:3]
     x, y = round(point[0]), round(point[1])
@@ -125,8 +120,7 @@ def field_from_3d_point(
         scale = float(anchor.norm()) / 100 if units == "percent" else 1.0
         distance = torch.nan_to_num((cloud - anchor).norm(dim=-1), nan=math.inf)
         fields.append(ramp(distance, outer_radius * scale, inner_radius * scale))
-    strength = shape_ramp(torch.stack(fields), falloff, gamma)
-    return 1 - strength if invert else strength
+    return shape_ramp(torch.stack(fields), falloff, gamma, invert)
 
 
 def field_from_image_range(
@@ -161,9 +155,15 @@ def field_from_image_range(
             place = window(value, low, high, low_feather, high_feather)
         else:
             place = _colour_range(colour, channel, low, high, low_feather, high_feather)
-        fields.append(shape_ramp(place, falloff, gamma))
-    strength = torch.stack(fields)
-    return 1 - strength if invert else strength
+        fields.append(shape_ramp(place, falloff, gamma, invert))
+    return torch.stack(fields)
+
+
+def _check_reach(where: str, inner: float, outer: float, most: float = math.inf) -> None:
+    check_number(f"{where}: inner", inner, 0, most)
+    check_number(f"{where}: outer", outer, 0, most)
+    if outer < inner:
+        raise InputError(f"{where}: wanted 0 <= inner <= outer, got {inner:g} and {outer:g}.")
 
 
 def _turned(

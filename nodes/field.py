@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions, combine_fields, field_from_depth
 from ..engine.exchange import boxes_by_frame, from_boxes
-from ..engine.field import SIDES, depth_levels, distance_from, is_coarse, strength_at
+from ..engine.field import FEW_LEVELS, SIDES, depth_levels, distance_from, is_coarse, strength_at
 from ..engine.ops.combine import COMBINE_MODES
 from ..engine.ops.depth import HOLES, MEASURES, SPANS
 from ..engine.ops.fields import UNITS
@@ -229,7 +229,7 @@ def _warn_of_bands(depth: Tensor, field: Tensor) -> None:
         return
     seen = resize_nearest(field.to(depth.device), (int(depth.shape[-2]), int(depth.shape[-1])))
     fewest, jump = depth_levels(depth, seen)
-    if fewest <= 256 and jump > _BANDS_FROM:
+    if fewest <= FEW_LEVELS and jump > _BANDS_FROM:
         logging.warning(
             "Field from Depth: the depth map has only %d levels, and the strength jumps by %.0f %% "
             "between two of them, which may show as bands. Use 16-bit or float depth, or a longer "

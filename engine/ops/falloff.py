@@ -35,14 +35,14 @@ STEEPEST = {
 """Greatest slope of each falloff: a ramp of r pixels changes by at most STEEPEST / r per pixel."""
 
 
-def falloff(t: Tensor, kind: str, gamma: float = 1.0) -> Tensor:
+def falloff(t: Tensor, kind: str, gamma: float = 1.0, invert: bool = False) -> Tensor:
     """Strength along a ramp: 0 for t <= 0, 1 for t >= 1, never falling between, then ** gamma.
 
     t: float, any shape, may be +-inf. With t clamped to [0, 1] and u = 1 - t:
     linear t; smoothstep t^2 (3 - 2t); smootherstep t^3 (6t^2 - 15t + 10);
     cosine (1 - cos(pi t)) / 2; gaussian (e^(-4.5 u^2) - e^-4.5) / (1 - e^-4.5), three standard
     deviations long; exponential (e^(-3u) - e^-3) / (1 - e^-3); quadratic t^2.
-    Returns float32 of that shape; `t` is not modified.
+    invert: 1 minus that. Returns float32 of that shape; `t` is not modified.
     Raises InputError for an unknown kind or a gamma that is not positive.
     """
     if kind not in STEEPEST:
@@ -50,7 +50,8 @@ def falloff(t: Tensor, kind: str, gamma: float = 1.0) -> Tensor:
     check_gamma(gamma)
     t = t.to(torch.float32).clamp(0, 1)
     risen = rise(t, kind).clamp_(0, 1)
-    return risen if gamma == 1 else risen.pow_(gamma)
+    risen = risen if gamma == 1 else risen.pow_(gamma)
+    return 1 - risen if invert else risen
 
 
 def check_gamma(gamma: float) -> float:

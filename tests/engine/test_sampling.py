@@ -16,8 +16,12 @@ from region_fields.engine.sampling import (
     resize_to_latent,
     schedule_thresholds,
     split_field,
-    steps_free,
 )
+
+
+def steps_free(mask, thresholds):
+    """In how many steps DifferentialDiffusion frees each pixel."""
+    return (mask[..., None] >= thresholds.to(mask)).sum(-1)
 
 
 def flow_sigmas(steps, shift):
