@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -69,6 +71,15 @@ def _release() -> None:
     """Give cached device memory back, once nothing refers to the failed attempt any more."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def give_back() -> None:
+    """Return the host's freed memory to the system, where the C library can (glibc's).
+
+    It keeps what one thread freed for that thread, so others' work would come on top of it.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def at_once(device: torch.device, in_cache: int) -> int:

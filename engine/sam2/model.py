@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..ops.checks import InputError, check_image
+from ..ops.chunks import give_back
 from .architecture import Architecture
 from .cache import EmbeddingCache
 
@@ -164,6 +165,14 @@ class Sam2:
         """
         place = self.device if self.device.type in _CAN_SHRINK else torch.device("cpu")
         pixels = preprocess(check_image(image).to(place), self.image_size).to(self.device)
+        fine, coarse, last = self._encode(pixels, between)
+        if self.device.type == "cpu":
+            give_back()  # A tiny encoder leaves 170 MB.
+        height, width = image.shape[:2]
+        return Embedding(last, (fine, coarse), (int(height), int(width)))
+
+    def _encode(self, pixels: Tensor, between: Callable[[float], None] | None) -> list[Tensor]:
+        """The maps of an embedding, finest first, of what `preprocess` gives."""
         network = self.network
         with (
             self.autocast(),
@@ -173,12 +182,10 @@ class Sam2:
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
         feats[-1] = feats[-1] + network.no_mem_embed
-        maps = [
+        return [
             feat.permute(1, 2, 0).reshape(1, -1, *size)
             for feat, size in zip(feats, sizes, strict=True)
         ]
-        height, width = image.shape[:2]
-        return Embedding(maps[2], (maps[0], maps[1]), (int(height), int(width)))
 
     def embed_cached(
         self, image: Tensor, between: Callable[[float], None] | None = None
