@@ -66,9 +66,7 @@ def segment(given: argparse.Namespace) -> None:
     else:
         regions = engine.segment_everything(model, image, settings, Bar("segmenting"))
     save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
-    covered = engine.measure_coverage(regions).covered
-    cover = "region covers" if len(regions) == 1 else "regions cover"
-    print(f"{given.out}: {len(regions)} {cover} {covered:.1%} of the image", file=sys.stderr)
+    print(f"{given.out}: {engine.measure_coverage(regions).sentence()}", file=sys.stderr)
 
 
 def _refuse_unused(given: argparse.Namespace, knobs: dict[str, Any], prompted: bool) -> None:
@@ -116,6 +114,7 @@ def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: st
 
 def select(given: argparse.Namespace) -> None:
     _refuse_unasked(given)
+    files.check_picture(given.out, exact=True)
     regions = files.load_regions(given.folder)
     chosen = engine.select(
         regions,
@@ -131,9 +130,7 @@ def select(given: argparse.Namespace) -> None:
         then_by=given.then_by or "",
     )
     if len(chosen) == 0:
-        raise InputError(
-            f"{given.folder}: none of the {len(regions)} regions fits --by {given.by}."
-        )
+        raise InputError(f"{given.folder}: no region in it fits --by {given.by}.")
     files.write_mask(given.out, chosen.union())
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 
@@ -150,6 +147,7 @@ def _refuse_unasked(given: argparse.Namespace) -> None:
 
 def cover(given: argparse.Namespace) -> None:
     _check_cover(given)
+    files.check_picture(given.out, exact=True)
     regions = files.load_regions(given.folder)
     image = files.read_image(given.image) if given.image else None
     segmenter = None
@@ -197,6 +195,7 @@ def _check_cover(given: argparse.Namespace) -> None:
 
 
 def apply(given: argparse.Namespace) -> None:
+    files.check_picture(given.out)
     base, effect = files.read_image(given.base), files.read_image(given.effect)
     strength = files.read_plane(given.field)
     files.write_image(given.out, engine.composite(base, effect, strength, space=given.space))
@@ -261,3 +260,7 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
     made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,6 +16,9 @@ from .engine.preview import draw_field
 
 def field(given: argparse.Namespace) -> None:
     _check(given)
+    files.check_picture(given.out, exact=True)
+    if given.heat:
+        files.check_picture(given.heat)
     parts, size = [], None
     if given.depth:
         parts.append(_by_depth(given))

@@ -16,6 +16,7 @@ from torch import Tensor
 from . import engine
 from .engine import Everything, InputError, Prompt, Regions, files
 from .engine.cover import fill_coverage, measure_coverage
+from .engine.ops.checks import counted
 from .engine.preview import colour_labels, contact_sheet, draw_field, draw_regions, ids_map
 
 INPUTS = Path(__file__).parent / "example_workflows" / "inputs"
@@ -121,7 +122,7 @@ def _title(name: str, report: dict[str, Any]) -> str:
     words = name.replace("_", " ")
     if name.startswith("coverage"):
         return f"{words}: {report['coverage'][name.removeprefix('coverage_')]['covered']:.1%}"
-    return f"{report['regions']} regions" if name == "regions" else words
+    return counted(report["regions"], "region") if name == "regions" else words
 
 
 def _judge(scene: Scene, regions: Regions, filled: Regions, chosen: Regions) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def _tell(out: Path, report: dict[str, Any]) -> None:
     coverage, best = report["coverage"], report["best_iou"]
     found = [name for name, share in best.items() if share >= _FOUND_IOU]
     lines = [
-        f"{report['regions']} regions; they cover {coverage['before']['covered']:.1%} of the "
+        f"{counted(report['regions'], 'region')}: {coverage['before']['covered']:.1%} of the "
         f"image, after filling {coverage['after']['covered']:.1%}",
         f"found {len(found)} of {len(best)} things (IoU {_FOUND_IOU} or more): {', '.join(found)}",
         f"subject: {report['subject']['name']}, IoU {report['subject']['iou']:.2f}",

@@ -118,6 +118,12 @@ class Measured:
     peak_bytes: int
     result: Any
 
+    @property
+    def counted(self) -> float:
+        """Processor seconds with one thread of the CPU alone, else seconds."""
+        alone = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
+        return self.processor if alone else self.seconds
+
 
 def measured(work: Callable[[], Any]) -> Measured:
     """Run `work` once, watching the process's resident memory every few milliseconds.

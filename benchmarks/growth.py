@@ -59,9 +59,8 @@ def measure_row(model, options, by: str, value: float) -> tuple[float, float, st
         "survive": 3 * points**2 * given["survive"],
         "crops": sum(4**layer for layer in range(int(given["crops"]) + 1)),
     }[by]
-    seconds = run.processor if options.threads == 1 else run.seconds
-    line = f"{work:g} | {seconds:.2f} | {run.peak_bytes / 1e6:.0f} | {len(run.result)}"
-    return work, seconds, line
+    line = f"{work:g} | {run.counted:.2f} | {run.peak_bytes / 1e6:.0f} | {len(run.result)}"
+    return work, run.counted, line
 
 
 def parse() -> argparse.Namespace:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .ops.beside import images_beside
-from .ops.checks import InputError, Progress
+from .ops.checks import InputError, Progress, counted
 from .ops.colour import srgb_to_oklab
 from .ops.depth import NEAR_IS
 from .ops.distance import distance_to, signed_distance
@@ -192,7 +192,8 @@ def _pair(
         values = [float(value) for value in strengths]
     if len(values) != count:
         raise InputError(
-            f"Blend Region Strengths: {count} regions but {len(values)} strengths. "
+            f"Blend Region Strengths: {counted(count, 'region')} but "
+            f"{counted(len(values), 'strength')}. "
             "Give one strength per region."
         )
     for value in values:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .ops.checks import InputError, short
+from .ops.checks import InputError, counted, short
 from .ops.rle import rle_decode, rle_encode
 from .regions import Regions
 
@@ -22,7 +22,9 @@ def to_coco(frames: Sequence[Regions], file_names: Sequence[str] | None = None) 
     """
     names = file_names or [f"{i + 1:06d}.png" for i in range(len(frames))]
     if len(names) != len(frames):
-        raise InputError(f"COCO: {len(frames)} images but {len(names)} file names.")
+        raise InputError(
+            f"COCO: {counted(len(frames), 'image')} but {counted(len(names), 'file name')}."
+        )
     _check_distinct(names)
     kinds = sorted({label or "region" for regions in frames for label in regions.labels})
     images: list[dict[str, Any]] = []

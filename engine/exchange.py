@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .ops.bits import unpack_box
-from .ops.checks import InputError, short
+from .ops.checks import InputError, counted, short
 from .ops.fields import as_images, picture_of_size
 from .ops.resize import resize_field
 from .regions import Regions
@@ -47,8 +47,8 @@ def boxes_by_frame(given: Any, frames: int | None = None) -> list[list[Mapping[s
     frames = len(given) if frames is None else frames
     if len(given) not in (1, frames):
         raise InputError(
-            f"Boxes: {len(given)} lists of boxes for {frames} images. Give one list for each "
-            "image, or one for all."
+            f"Boxes: {len(given)} lists of boxes for {counted(frames, 'image')}. Give one list for "
+            "each image, or one for all."
         )
     return [list(given[i if len(given) > 1 else 0]) for i in range(frames)]
 
@@ -153,8 +153,8 @@ def paste_crops(
     counts = {len(crops), len(boxes), len(masks) if masks is not None else len(crops)}
     if len(counts) != 1:
         raise InputError(
-            f"Paste Crops: {len(crops)} crops, {len(boxes)} boxes"
-            + (f" and {len(masks)} masks." if masks is not None else ".")
+            f"Paste Crops: {counted(len(crops), 'crop')} but {counted(len(boxes), 'box')}"
+            + (f" and {counted(len(masks), 'mask')}." if masks is not None else ".")
         )
     out = as_images(base)[0].clone()
     for i in reversed(range(len(crops))):

@@ -148,6 +148,18 @@ def check_folder(folder: str | Path) -> None:
         raise InputError(f"{folder}: can't be written, as {place} may not be written into.")
 
 
+def check_picture(path: str | Path, *, exact: bool = False) -> None:
+    """Raise InputError unless a picture can be written at `path`; ask before long work.
+
+    exact: one that keeps every value, as masks, fields and label maps must.
+    """
+    if exact:
+        _png(path)
+    else:
+        _format(Path(path))
+    check_folder(Path(path).parent)
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Say which file could not be written, and why, by the name that the user gave."""
@@ -156,8 +168,12 @@ def _told(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError) as error:  # Pillow's encoders raise either
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: can't be written ({why}).") from error
+        raise InputError(f"{path}: can't be written ({_why(error)}).") from error
+
+
+def _why(error: Exception) -> object:
+    """The reason alone, without the file's name, which the message gives already."""
+    return getattr(error, "strerror", None) or error
 
 
 def save_regions(
@@ -188,6 +204,8 @@ def load_regions(folder: str | Path) -> Regions:
     """Read what `save_regions` wrote. The masks come from the RLE, or where that is missing from
     the region's file. Raises InputError when the folder holds no regions or they don't fit."""
     path = Path(folder) / REGIONS_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no {REGIONS_FILE}; give a folder that segment wrote.")
     listed = read_json(path)
     try:
         size = (int(listed["size"]["height"]), int(listed["size"]["width"]))
@@ -216,7 +234,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: can't be read as text ({error}).") from error
+        raise InputError(f"{path}: can't be read as text ({_why(error)}).") from error
     return parse_json(text, str(path))
 
 
@@ -293,8 +311,10 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise InputError(f"{path}: more than {limit} million pixels; make it smaller.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a picture that can be read ({error}).") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a picture, or in a format that isn't known.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: not a picture that can be read ({_why(error)}).") from error
     yield upright
 
 
@@ -304,7 +324,7 @@ def _read_array(path: Path) -> Tensor:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a .npy array ({error}).") from error
+        raise InputError(f"{path}: not a .npy array ({_why(error)}).") from error
     if values.ndim != 2 or values.dtype.kind not in "fiub":
         raise InputError(f"{path}: wanted numbers (H, W), got {values.dtype} {values.shape}.")
     return torch.from_numpy(values.astype(np.float32))
@@ -316,10 +336,15 @@ def _png(path: str | Path) -> Path:
     return Path(path)
 
 
-def _save(path: Path, image: Image.Image) -> None:
+def _format(path: Path) -> str:
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE:
         raise InputError(f"{path}: give a name that ends in .png, .jpg, .webp or .tif.")
+    return str(kind)
+
+
+def _save(path: Path, image: Image.Image) -> None:
+    kind = _format(path)
     if kind == "JPEG" and image.mode == "RGBA":
         raise InputError(f"{path}: a JPEG holds no alpha; give a name that ends in .png.")
     options = {"quality": 95} if path.suffix.lower() in _LOSSY else {}

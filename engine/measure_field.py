@@ -160,7 +160,7 @@ def border_band_index(field: Tensor, labels: Tensor, feather: float) -> float:
 def _band(strengths: Tensor, labels: Tensor, feather: float) -> float:
     if tuple(labels.shape[-2:]) != tuple(strengths.shape[-2:]):
         size = (strengths.shape[1], strengths.shape[2])
-        check_aspect("Measure Field: regions", (labels.shape[-2], labels.shape[-1]), size)
+        check_aspect("Measure Field: a set of regions", (labels.shape[-2], labels.shape[-1]), size)
         labels = resize_nearest(labels, size)
     return border_band_index(strengths, labels, feather)
 

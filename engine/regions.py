@@ -17,7 +17,7 @@ from .ops.bits import (
     packed_width,
     unpack_bits,
 )
-from .ops.checks import InputError
+from .ops.checks import InputError, counted
 from .ops.precision import where_float64
 
 _UNPACKED_AT_ONCE = 64 << 20
@@ -110,10 +110,14 @@ class Regions:
         stable = _per_mask("stability", stability, count, 1.0, device)
         names = tuple(labels) if labels is not None else ("",) * count
         if len(names) != count:
-            raise InputError(f"Regions: {count} masks but {len(names)} labels.")
+            raise InputError(
+                f"Regions: {counted(count, 'mask')} but {counted(len(names), 'label')}."
+            )
         given = None if ids is None else torch.as_tensor(ids, dtype=torch.int64, device=device)
         if given is not None and given.shape != (count,):
-            raise InputError(f"Regions: {count} masks but ids of shape {tuple(given.shape)}.")
+            raise InputError(
+                f"Regions: {counted(count, 'mask')} but ids of shape {tuple(given.shape)}."
+            )
         if given is not None and len(set(given.tolist())) != count:
             raise InputError("Regions: ids repeat; give each mask its own.")
         order = _canonical_order(packed, areas, boxes, score, stable, names, given)
@@ -197,7 +201,8 @@ class Regions:
         if chosen.dtype == torch.bool:
             if chosen.shape != (len(self),):
                 raise InputError(
-                    f"Regions.take: {len(self)} regions but {tuple(chosen.shape)} choices."
+                    f"Regions.take: {counted(len(self), 'region')} but choices of shape "
+                    f"{tuple(chosen.shape)}."
                 )
             chosen = chosen.nonzero().squeeze(-1)
         distinct = sorted({int(i) for i in chosen.reshape(-1).tolist()})
@@ -229,7 +234,9 @@ class Regions:
     def with_labels(self, labels: Sequence[str]) -> Regions:
         """The same regions under other names, one per region in canonical order."""
         if len(labels) != len(self):
-            raise InputError(f"Regions: {len(self)} regions but {len(labels)} labels.")
+            raise InputError(
+                f"Regions: {counted(len(self), 'region')} but {counted(len(labels), 'label')}."
+            )
         return replace(self, labels=tuple(labels))
 
     def to(self, device: torch.device | str) -> Regions:
@@ -274,7 +281,9 @@ def _per_mask(
         return torch.full((count,), default, dtype=torch.float32, device=device)
     given = torch.as_tensor(values, dtype=torch.float32, device=device)
     if given.shape != (count,):
-        raise InputError(f"Regions: {count} masks but {name} of shape {tuple(given.shape)}.")
+        raise InputError(
+            f"Regions: {counted(count, 'mask')} but {name} of shape {tuple(given.shape)}."
+        )
     if bool(given.isnan().any()):
         raise InputError(f"Regions: {name} must be numbers, got NaN.")
     return given.clone()

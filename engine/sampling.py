@@ -104,16 +104,15 @@ def regional_weights(fields: Sequence[Tensor], *, background: bool = True) -> Te
     w_i = f_i / sum f, and 1 / K each where all are 0, because a pixel without any weight
     has no prediction. The weights of the fields don't depend on the order they come in.
     """
+    where = "Weights for Regional Conditioning"
     if not fields:
-        raise InputError("Regional Weights: no fields. Connect at least one.")
-    batches = [
-        as_field(field, f"Regional Weights: field {i + 1}") for i, field in enumerate(fields)
-    ]
+        raise InputError(f"{where}: no fields. Connect at least one.")
+    batches = [as_field(field, f"{where}: field {i + 1}") for i, field in enumerate(fields)]
     count = common_batch(
-        "Regional Weights", {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
+        where, {f"field {i + 1}": batch.shape[0] for i, batch in enumerate(batches)}
     )
     size = max(((b.shape[1], b.shape[2]) for b in batches), key=lambda s: (s[0] * s[1], s))
-    fitted = [fields_beside(batch, size, "Regional Weights: a field") for batch in batches]
+    fitted = [fields_beside(batch, size, f"{where}: a field") for batch in batches]
     stack = torch.stack([batch.expand(count, -1, -1) for batch in fitted])
     total = stack.sort(0).values.sum(0)
     if background:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..engine import composite
 from ..engine.apply import SPACES
+from .inputs import choice, field_input
 from .types import for_user, for_work, named
 
 
@@ -25,14 +26,12 @@ class CompositeByField(io.ComfyNode):
             inputs=[
                 io.Image.Input("base", tooltip="What shows where the field is 0."),
                 io.Image.Input("effect", tooltip="What shows where the field is 1."),
-                io.Mask.Input("field", tooltip="A strength field or any mask."),
-                io.Combo.Input(
+                field_input(),
+                choice(
                     "space",
-                    options=list(SPACES),
-                    tooltip=(
-                        "Where colours mix. linear: as light does. srgb: as stored, like most "
-                        "editors. oklab: evenly for the eye."
-                    ),
+                    SPACES,
+                    "Where colours mix. linear: as light does. srgb: as stored, like most "
+                    "editors. oklab: evenly for the eye.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The mixed picture.")],

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ..engine import InputError, Regions
 from ..engine.exchange import to_boxes
+from ..engine.ops.checks import counted
 from ..engine.ops.fields import as_planes
-from .inputs import text_lines
+from .inputs import choice, switch, text, text_lines, unit
 from .types import RegionsType, masks_of, named, regions_from, regions_input, stacked_unions
 
 BELONGING = ("all to one image", "one to each image", "one batch of a list to each image")
@@ -27,14 +28,12 @@ class RegionsToMasks(io.ComfyNode):
             search_aliases=["mask batch", "mask list", "regions to bbox", "union", "convert"],
             inputs=[
                 regions_input(),
-                io.Boolean.Input(
+                switch(
                     "each",
+                    "A mask for each region. Off: masks and list hold the unions alone, for "
+                    "many regions of a large picture, of which each mask takes four bytes a "
+                    "pixel.",
                     default=True,
-                    tooltip=(
-                        "A mask for each region. Off: masks and list hold the unions alone, for "
-                        "many regions of a large picture, of which each mask takes four bytes a "
-                        "pixel."
-                    ),
                     optional=True,
                     advanced=True,
                 ),
@@ -88,36 +87,19 @@ class MasksToRegions(io.ComfyNode):
                 io.Mask.Input(
                     "masks", tooltip="A mask batch, or a list. Empty masks count for nothing."
                 ),
-                io.Combo.Input(
+                choice(
                     "belong",
-                    options=list(BELONGING),
-                    tooltip=(
-                        "all to one image: each mask is a region of the same picture. one to each "
-                        "image: mask 1 is of image 1, and so on. one batch of a list to each "
-                        "image: all masks of the list's first entry are of image 1, and so on."
-                    ),
+                    BELONGING,
+                    "all to one image: each mask is a region of the same picture. one to each "
+                    "image: mask 1 is of image 1, and so on. one batch of a list to each "
+                    "image: all masks of the list's first entry are of image 1, and so on.",
                 ),
-                io.Float.Input(
-                    "threshold",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="A pixel is inside where its mask is above this.",
-                ),
-                io.Boolean.Input(
-                    "invert",
-                    default=False,
-                    tooltip="For masks where 1 means outside, such as Load Image's.",
-                ),
-                io.String.Input(
+                unit("threshold", 0.5, "A pixel is inside where its mask is above this."),
+                switch("invert", "For masks where 1 means outside, such as Load Image's."),
+                text(
                     "labels",
-                    default="",
+                    "A name for each mask, one on a line or a list of texts; leave empty for none.",
                     multiline=True,
-                    tooltip=(
-                        "A name for each mask, one on a line or a list of texts; leave empty for "
-                        "none."
-                    ),
                     advanced=True,
                 ),
             ],
@@ -165,5 +147,8 @@ def _names(labels: list[str], count: int) -> list[str] | None:
     if not any(name.strip() for name in names):
         return None
     if len(names) != count:
-        raise InputError(f"{count} masks but {len(names)} labels. Write one on a line for each.")
+        raise InputError(
+            f"{counted(count, 'mask')} but {counted(len(names), 'label')}. "
+            "Write one on a line for each."
+        )
     return [name.strip() for name in names]

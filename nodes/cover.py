@@ -15,7 +15,7 @@ from ..engine.ops.beside import image_beside
 from ..engine.ops.fields import as_images
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
-from .inputs import choice, depth_input, lines, near_is_input, number, whole
+from .inputs import choice, depth_input, lines, near_is_input, number, pixels, whole
 from .sam2_model import HeldSam2
 from .types import (
     Progress,
@@ -96,39 +96,30 @@ class FillCoverage(io.ComfyNode):
             search_aliases=["partition", "panoptic", "uncovered", "gap", "fill holes", "voronoi"],
             inputs=[
                 regions_input(),
-                io.Combo.Input("method", options=list(FILL_METHODS), tooltip=lines(FILL_METHODS)),
-                io.Combo.Input(
-                    "overlaps", options=list(OVERLAP_WINNERS), tooltip=lines(OVERLAP_WINNERS)
-                ),
-                io.Float.Input(
+                choice("method", FILL_METHODS, lines(FILL_METHODS)),
+                choice("overlaps", OVERLAP_WINNERS, lines(OVERLAP_WINNERS)),
+                pixels(
                     "max_gap",
-                    default=0.0,
-                    min=0.0,
-                    max=16384.0,
-                    step=1.0,
-                    tooltip="Fill only within so many pixels of a region. 0 fills everything.",
+                    0,
+                    "Fill only within this many pixels of a region. 0 fills everything.",
                 ),
-                io.Int.Input(
+                whole(
                     "smallest_gap",
-                    default=0,
-                    min=0,
-                    max=1 << 24,
-                    tooltip=(
-                        "With new_regions and segment: gaps of fewer pixels go to the nearest "
-                        "region. For segment 0 stands for 0.1 % of the picture."
-                    ),
+                    0,
+                    0,
+                    1 << 24,
+                    "With new_regions and segment: gaps of fewer pixels go to the nearest "
+                    "region. For segment 0 stands for 0.1 % of the picture.",
                     advanced=True,
                 ),
-                io.Float.Input(
+                number(
                     "edge_strength",
-                    default=100.0,
-                    min=0.0,
-                    max=10000.0,
-                    step=1.0,
-                    tooltip=(
-                        "With edges: how far an edge holds the fill back. One from black to white "
-                        "counts as so many thousandths of the picture's shorter side."
-                    ),
+                    100,
+                    0,
+                    1e4,
+                    1,
+                    "With edges: how far an edge holds the fill back. One from black to white "
+                    "counts as this many thousandths of the picture's shorter side.",
                     advanced=True,
                 ),
                 near_is_input(advanced=True),
@@ -215,9 +206,7 @@ class SoftShares(io.ComfyNode):
                 number(
                     "width", 16, 0.5, 4096, 1, "Pixels over which one region passes into another."
                 ),
-                whole(
-                    "count", 8, 1, 256, "The largest regions, so many, get a share of their own."
-                ),
+                whole("count", 8, 1, 256, "How many regions have a share each, the largest first."),
                 choice("rest", REST, lines(REST)),
             ],
             outputs=[

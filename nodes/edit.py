@@ -41,9 +41,10 @@ from .types import (
 CATEGORY = "region fields/edit"
 
 
-def edited_outputs() -> list[io.Output]:
+def edited_outputs(regions: str = "Changed; ids and labels are kept.") -> list[io.Output]:
+    """What every node that changes regions gives; regions: what is said of the first."""
     return [
-        RegionsType.Output(display_name="regions", tooltip="Changed; ids and labels are kept."),
+        RegionsType.Output(display_name="regions", tooltip=regions),
         io.Mask.Output(display_name="mask", tooltip="Their union; 1 = inside."),
     ]
 
@@ -98,7 +99,7 @@ class MergeRegions(io.ComfyNode):
             description="All regions of an image as one.",
             search_aliases=["union", "join masks", "combine all", "flatten", "or"],
             inputs=[regions_input(), text("label", "What the one region is called.")],
-            outputs=edited_outputs(),
+            outputs=edited_outputs("One for each image, with id 0."),
         )
 
     @classmethod
@@ -121,7 +122,7 @@ class SplitIslands(io.ComfyNode):
                 whole("smallest", 1, 1, 1 << 24, "Parts of fewer pixels are dropped."),
                 choice("connectivity", ("8", "4"), "8: corners connect. 4: only sides do."),
             ],
-            outputs=edited_outputs(),
+            outputs=edited_outputs("The parts. The largest keeps the id; all keep the label."),
         )
 
     @classmethod
@@ -164,10 +165,10 @@ class GrowRegions(io.ComfyNode):
             display_name="Grow Regions",
             category=CATEGORY,
             description="Grows or shrinks every region by true distance, evenly on all sides.",
-            search_aliases=["dilate", "erode", "expand mask", "shrink mask", "contract", "offset"],
+            search_aliases=["grow mask", "dilate", "erode", "expand mask", "shrink mask", "offset"],
             inputs=[
                 regions_input(),
-                number("pixels", 8, -4096, 4096, 1, "By so many pixels; below 0 it shrinks."),
+                number("pixels", 8, -4096, 4096, 1, "By this many pixels; below 0 it shrinks."),
             ],
             outputs=edited_outputs(),
         )
@@ -211,8 +212,8 @@ class FeatherRegions(io.ComfyNode):
             search_aliases=["blur mask", "soft edge", "feather mask", "fade", "smooth edge"],
             inputs=[
                 regions_input(),
-                pixels("inside", 8, "Full from so many pixels inside the outline."),
-                pixels("outside", 8, "None from so many pixels outside it."),
+                pixels("inside", 8, "Full from this many pixels inside the outline."),
+                pixels("outside", 8, "None from this many pixels outside it."),
             ],
             outputs=[field_output()],
         )
@@ -238,7 +239,7 @@ class SnapRegions(io.ComfyNode):
             inputs=[
                 regions_input(),
                 io.Image.Input("image", tooltip="The picture the regions are of."),
-                whole("radius", 8, 1, 256, "Outlines move by at most about so many pixels."),
+                whole("radius", 8, 1, 256, "Outlines move by at most about this many pixels."),
                 number("softness", 0.02, 0.001, 1, 0.005, "Weaker edges than this don't count."),
             ],
             outputs=edited_outputs(),

@@ -27,7 +27,7 @@ from ..engine.label_map import (
     to_grey_16,
     to_label_map,
 )
-from ..engine.ops.checks import parse_json, short
+from ..engine.ops.checks import counted, parse_json, short
 from ..engine.ops.fields import as_images, as_planes
 from ..engine.segs import from_segs, to_segs
 from .inputs import choice, number, switch, text, whole
@@ -180,14 +180,15 @@ class PasteCrops(io.ComfyNode):
         places = [box for entry in bboxes for box in _placed(entry)]
         if len(places) != len(crops) or (masks and len(masks) != len(crops)):
             raise InputError(
-                f"{len(crops)} crops but {len(places)} boxes"
-                + (f" and {len(masks)} masks." if masks else ".")
+                f"{counted(len(crops), 'crop')} but {counted(len(places), 'box')}"
+                + (f" and {counted(len(masks), 'mask')}." if masks else ".")
+                + " Give all that come from the same Crop Regions."
             )
         last = max((box["frame"] for box in places), default=0)
         if last >= len(pictures):
             raise InputError(
-                f"a box is of image {last + 1} but there are {len(pictures)} images. Give all the "
-                "images that the crops are of."
+                f"a box is of image {last + 1} but only {counted(len(pictures), 'image')} came. "
+                "Give all the images that the crops are of."
             )
         pasted = []
         for i, picture in enumerate(pictures):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..engine import InputError, Regions
 from ..engine.filter import AREA_UNITS, BORDER_RULES, filter_regions, remove_duplicates
+from ..engine.ops.checks import counted
 from ..engine.ops.fields import as_mask
 from ..engine.wand import magic_wand
 from .inputs import choice, number, switch, text, text_lines, unit, whole
@@ -29,17 +30,23 @@ class FilterRegions(io.ComfyNode):
             search_aliases=["area filter", "remove small masks", "mask size", "border", "score"],
             inputs=[
                 regions_input(),
-                number("min_area", 0, 0, 1e9, 1, "At least so large."),
-                number("max_area", 0, 0, 1e9, 1, "At most so large; 0 is no limit."),
+                number("min_area", 0, 0, 1e9, 1, "The smallest area kept."),
+                number("max_area", 0, 0, 1e9, 1, "The largest area kept; 0 is no limit."),
                 choice("area_unit", AREA_UNITS, "Areas in pixels, or in % of the picture."),
-                unit("min_score", 0, "Predicted IoU at least this."),
-                unit("min_stability", 0, "Stability score at least this."),
-                number("min_elongation", 1, 1, 1e4, 0.1, "1 is a disc, 5 a bar of 5 : 1."),
-                number("max_elongation", 0, 0, 1e4, 0.1, "At most so long; 0 is no limit."),
-                choice("border", BORDER_RULES, "What becomes of regions that touch the border."),
-                unit("min_overlap", 0, "Share of a region in the mask, at least."),
-                unit("max_overlap", 1, "Share of a region in the mask, at most."),
-                io.Mask.Input("mask", optional=True, tooltip="What the overlap is with."),
+                unit("min_score", 0, "The least predicted IoU kept."),
+                unit("min_stability", 0, "The least stability score kept."),
+                number(
+                    "min_elongation", 1, 1, 1e4, 0.1, "The least: 1 is a disc, 5 a bar of 5 : 1."
+                ),
+                number("max_elongation", 0, 0, 1e4, 0.1, "The most; 0 is no limit."),
+                choice(
+                    "border",
+                    BORDER_RULES,
+                    "Of regions at the picture's border: keep or drop them, or keep only them.",
+                ),
+                unit("min_overlap", 0, "The least share of a region in the mask, 0 to 1."),
+                unit("max_overlap", 1, "The largest share of a region in the mask, 0 to 1."),
+                io.Mask.Input("mask", optional=True, tooltip="For min_overlap and max_overlap."),
             ],
             outputs=selection_outputs(),
         )
@@ -80,7 +87,14 @@ class RemoveDuplicates(io.ComfyNode):
             search_aliases=["nms", "non-maximum suppression", "deduplicate", "same mask", "iou"],
             inputs=[
                 regions_input(),
-                number("iou", 0.9, 0.01, 1, 0.01, "From this overlap on two are the same."),
+                number(
+                    "iou",
+                    0.9,
+                    0.01,
+                    1,
+                    0.01,
+                    "Two that overlap (IoU) by this or more are the same.",
+                ),
             ],
             outputs=selection_outputs(),
         )
@@ -105,9 +119,9 @@ class MagicWand(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture, or a batch of them."),
                 text("point", f"The pixel whose colour counts: {POINTS_FORM}."),
                 unit("tolerance", 0.1, "Distance in Oklab; black to white is 1."),
-                switch("contiguous", "Only what hangs together with the point.", default=True),
-                switch("antialias", "Pixels on the edge get the share they deserve.", default=True),
-                whole("sample", 0, 0, 64, "Mean colour over so many pixels around the point."),
+                switch("contiguous", "Only what is connected to the point.", default=True),
+                switch("antialias", "Pixels on the edge are selected in part.", default=True),
+                whole("sample", 0, 0, 64, "Average the colour this many pixels around the point."),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="1 = selected."),
@@ -156,7 +170,9 @@ class NameRegions(io.ComfyNode):
         names = text_lines(labels)
         count = sum(len(frame) for frame in frames)
         if len(names) != count:
-            raise InputError(f"{count} regions but {len(names)} labels. Give one for each.")
+            raise InputError(
+                f"{counted(count, 'region')} but {counted(len(names), 'label')}. Give one for each."
+            )
         given = iter(names)
         return io.NodeOutput(
             [

@@ -66,7 +66,7 @@ class LoadSam2(io.ComfyNode):
                 "Loads a SAM 2 or 2.1 checkpoint in any of the known formats. The first entry "
                 "comes with the pack and needs no download."
             ),
-            search_aliases=["sam2", "segment anything", "checkpoint", "sam loader", "segmentation"],
+            search_aliases=["sam", "sam2", "segment anything", "sam loader", "segmentation model"],
             inputs=[
                 io.Combo.Input(
                     "model",

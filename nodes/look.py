@@ -15,7 +15,7 @@ from ..engine.blur import blur_by_field
 from ..engine.grade import grade_by_field, haze_by_field
 from ..engine.ops.blur import BLURS
 from ..engine.ops.colour import read_hex
-from ..engine.ops.fields import as_field, as_planes, common_batch
+from ..engine.ops.fields import as_field, as_images, as_planes, common_batch
 from ..engine.relight import relight_by_field
 from .field import depth_from
 from .inputs import choice, depth_input, field_input, near_is_input, number, pixels, text, unit
@@ -102,7 +102,7 @@ class BlurByField(io.ComfyNode):
             search_aliases=["depth of field", "bokeh", "lens blur", "variable blur", "tilt shift"],
             inputs=[
                 *_picture("How blurred; 1 is the full radius."),
-                pixels("radius", 24, "The blur where the field is 1."),
+                pixels("radius", 24, "Pixels of blur where the field is 1."),
                 choice("kind", BLURS, "gaussian: soft. disc: the bokeh of an open lens."),
                 near_is_input(advanced=True),
                 depth_input(
@@ -127,7 +127,7 @@ class BlurByField(io.ComfyNode):
         depth, near_is = _depth(depth, near_is)
         blurred = _one_by_one(
             partial(blur_by_field, radius=radius, kind=kind, near_is=near_is),
-            image=image,
+            image=as_images(image),
             field=as_field(field),
             depth=depth,
         )
@@ -167,8 +167,10 @@ class RelightByField(io.ComfyNode):
             search_aliases=["light", "relight", "normal map", "sun", "day to dusk", "shading"],
             inputs=[
                 *_picture("How strongly the new light replaces the old."),
-                number("azimuth", 45, -360, 360, 1, "Where it comes from: 0 right, 90 above."),
-                number("elevation", 35, -90, 90, 1, "0 along the picture, 90 from the viewer."),
+                number("azimuth", 45, -360, 360, 1, "Degrees: 0 from the right, 90 from above."),
+                number(
+                    "elevation", 35, -90, 90, 1, "Degrees: 0 along the picture, 90 from the viewer."
+                ),
                 text("color", "The light's colour, #rrggbb.", default="#ffd9a6"),
                 number("intensity", 1, 0, 100, 0.05, "How bright the light is."),
                 unit("ambient", 0.35, "What light is left where it doesn't reach."),
@@ -197,5 +199,7 @@ class RelightByField(io.ComfyNode):
         depth, near_is = _depth(depth, near_is)
         change = partial(relight_by_field, color=read_colour(color), near_is=near_is, **settings)
         normals = None if normals is None else normals[..., :3]
-        lit = _one_by_one(change, image=image, field=as_field(field), depth=depth, normals=normals)
+        lit = _one_by_one(
+            change, image=as_images(image), field=as_field(field), depth=depth, normals=normals
+        )
         return io.NodeOutput(lit)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..engine.ops.beside import fields_beside
 from ..engine.ops.fields import as_field, as_images, common_batch
 from ..engine.preview import draw_field, draw_regions, strengths_at
-from .inputs import text
+from .inputs import field_input, number, switch, text, whole
 from .points import POINTS_FORM, read_points
 from .types import (
     Progress,
@@ -37,21 +37,20 @@ class PreviewRegions(io.ComfyNode):
             inputs=[
                 regions_input(),
                 io.Image.Input("image", optional=True, tooltip="The picture to paint over."),
-                io.Float.Input(
+                number(
                     "opacity",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Of the paint: 0 shows only outlines, 1 hides the picture.",
+                    0.5,
+                    0,
+                    1,
+                    0.05,
+                    "Of the paint: 0 shows only outlines, 1 hides the picture.",
                 ),
-                io.Boolean.Input("outlines", default=True, tooltip="Draw each region's border."),
-                io.Boolean.Input("ids", default=False, tooltip="Write each region's id on it."),
-                io.Boolean.Input("labels", default=False, tooltip="Write each region's label."),
-                io.Boolean.Input(
+                switch("outlines", "Draw each region's border.", default=True),
+                switch("ids", "Write each region's id on it."),
+                switch("labels", "Write each region's label."),
+                switch(
                     "only_uncovered",
-                    default=False,
-                    tooltip="Stripe the pixels that no region covers, instead of the regions.",
+                    "Stripe the pixels that no region covers, instead of the regions.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The painted picture.")],
@@ -69,9 +68,10 @@ class PreviewRegions(io.ComfyNode):
         only_uncovered: bool,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        size = None if image is None else (int(image.shape[1]), int(image.shape[2]))
+        images = None if image is None else as_images(image)
+        size = None if images is None else (int(images.shape[1]), int(images.shape[2]))
         frames = regions_from(regions, size)
-        pictures = [torch.zeros(*frame.size, 3) for frame in frames] if image is None else image
+        pictures = [torch.zeros(*frame.size, 3) for frame in frames] if images is None else images
         check_one_size(picture.shape[:2] for picture in pictures)
         count = common_batch("images and regions", {"images": len(pictures), "sets": len(frames)})
         progress = Progress(count)
@@ -104,32 +104,15 @@ class PreviewField(io.ComfyNode):
             search_aliases=["heat map", "mask preview", "show field", "contour", "debug"],
             is_output_node=True,
             inputs=[
-                io.Mask.Input("field", tooltip="A strength field or any mask."),
+                field_input(),
                 io.Image.Input(
                     "image",
                     optional=True,
                     tooltip="The picture to lay it over; the field comes to its size.",
                 ),
-                io.Float.Input(
-                    "opacity",
-                    default=0.75,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Of the heat map over the picture.",
-                ),
-                io.Int.Input(
-                    "contours",
-                    default=0,
-                    min=0,
-                    max=64,
-                    tooltip="How many lines of equal strength to draw.",
-                ),
-                io.Boolean.Input(
-                    "zebra",
-                    default=False,
-                    tooltip="Stripe where the strength is exactly 0 or 1, so cut off.",
-                ),
+                number("opacity", 0.75, 0, 1, 0.05, "Of the heat map over the picture."),
+                whole("contours", 0, 0, 64, "How many lines of equal strength to draw."),
+                switch("zebra", "Stripe where the strength is exactly 0 or 1, so cut off."),
                 text(
                     "probe",
                     f"Writes the strength at these pixels: {POINTS_FORM}.",

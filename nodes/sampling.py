@@ -229,8 +229,8 @@ class SplitDenoise(io.ComfyNode):
             search_aliases=["inpaint mask", "grow mask", "composite mask", "soft inpaint"],
             inputs=[
                 field_input(),
-                pixels("grow", 16, "Denoise fully up to so many pixels beyond the field."),
-                pixels("feather", 8, "And fade out over so many more."),
+                pixels("grow", 16, "Denoise fully up to this many pixels beyond the field."),
+                pixels("feather", 8, "And fade out over this many more."),
             ],
             outputs=[
                 io.Mask.Output(display_name="denoise_mask", tooltip="For the sampler."),

@@ -10,23 +10,19 @@ from torch import Tensor
 from ..engine import Everything, segment_everything
 from ..engine.exchange import to_boxes
 from ..engine.ops.fields import as_images
+from .inputs import number, switch, unit, whole
 from .sam2_model import HeldSam2
 from .types import Progress, RegionsType, Sam2Type, named, stacked_unions
 
 _MB = 1 << 20
-_USUAL = Everything
 
 
 def _share(id: str, tooltip: str, **more: Any) -> io.Float.Input:
-    default = getattr(_USUAL, id)
-    return io.Float.Input(
-        id, default=default, min=0.0, max=1.0, step=0.01, round=0.0001, tooltip=tooltip, **more
-    )
+    return unit(id, getattr(Everything, id), tooltip, **more)
 
 
 def _whole(id: str, low: int, high: int, tooltip: str, **more: Any) -> io.Int.Input:
-    default = getattr(_USUAL, id)
-    return io.Int.Input(id, default=default, min=low, max=high, tooltip=tooltip, **more)
+    return whole(id, getattr(Everything, id), low, high, tooltip, **more)
 
 
 class SegmentEverything(io.ComfyNode):
@@ -40,7 +36,7 @@ class SegmentEverything(io.ComfyNode):
                 "Finds the regions of a picture without a prompt, by asking SAM 2 at a grid of "
                 "points. They may overlap and need not cover it: see Fill Coverage."
             ),
-            search_aliases=["sam2", "automatic mask", "auto segment", "mask generator", "segs"],
+            search_aliases=["sam", "sam2", "automatic mask", "auto segment", "mask generator"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture, or a batch of them."),
                 Sam2Type.Input("model", tooltip="From Load SAM 2 Model."),
@@ -48,7 +44,7 @@ class SegmentEverything(io.ComfyNode):
                     "points_per_side",
                     1,
                     128,
-                    "The grid has this number squared of points. More finds smaller things.",
+                    "Along each side of the grid: 32 are 1024 points. More finds smaller things.",
                 ),
                 _share(
                     "pred_iou_thresh",
@@ -70,7 +66,7 @@ class SegmentEverything(io.ComfyNode):
                     "crop_n_layers",
                     0,
                     3,
-                    "Also look at 4 crops (1), and 16 (2), and 64 (3), for small things. Slow.",
+                    "1: look at 4 crops too, 2: and at 16, 3: and at 64, for small things. Slow.",
                 ),
                 _share(
                     "crop_overlap_ratio",
@@ -87,43 +83,37 @@ class SegmentEverything(io.ComfyNode):
                 _share(
                     "crop_nms_thresh", "As box_nms_thresh, between masks of crops.", advanced=True
                 ),
-                io.Boolean.Input(
-                    "use_m2m",
-                    default=False,
-                    tooltip="Decode each mask again from itself: better edges, slower.",
-                ),
-                io.Boolean.Input(
+                switch("use_m2m", "Decode each mask again from itself: better edges, slower."),
+                switch(
                     "multimask_output",
+                    "Three masks for each point (part, object, whole); off: one.",
                     default=True,
-                    tooltip="Three masks for each point (part, object, whole); off: one.",
                     advanced=True,
                 ),
-                io.Float.Input(
+                number(
                     "stability_score_offset",
-                    default=_USUAL.stability_score_offset,
-                    min=0.0,
-                    max=10.0,
-                    step=0.1,
-                    tooltip="How far the threshold is moved, either way, to measure stability.",
+                    Everything.stability_score_offset,
+                    0,
+                    10,
+                    0.1,
+                    "How far the threshold is moved, either way, to measure stability.",
                     advanced=True,
                 ),
-                io.Float.Input(
+                number(
                     "mask_threshold",
-                    default=_USUAL.mask_threshold,
-                    min=-20.0,
-                    max=20.0,
-                    step=0.1,
-                    tooltip="Logits above this are inside. Lower makes all masks larger.",
+                    Everything.mask_threshold,
+                    -20,
+                    20,
+                    0.1,
+                    "Logits above this are inside. Lower makes all masks larger.",
                     advanced=True,
                 ),
-                io.Int.Input(
+                whole(
                     "memory_budget",
-                    default=_USUAL.memory_budget // _MB,
-                    min=16,
-                    max=65536,
-                    tooltip=(
-                        "MB for intermediate results; more is faster on a GPU. Changes no result."
-                    ),
+                    Everything.memory_budget // _MB,
+                    16,
+                    65536,
+                    "MB for intermediate results; more is faster on a GPU. Changes no result.",
                     advanced=True,
                 ),
             ],

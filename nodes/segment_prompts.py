@@ -15,6 +15,7 @@ from ..engine.ops.checks import part_of
 from ..engine.ops.fields import as_images
 from ..engine.sam2.prompt_forms import GROUPINGS, ask
 from ..engine.sam2.prompts import CHOICES, PromptedMasks, predict_prompts
+from .inputs import choice, number, whole
 from .prompt_preview import MOST_NUMBERS, SoftUnion, prompt_preview
 from .sam2_model import HeldSam2
 from .types import Progress, RegionsType, Sam2Type, for_user, named
@@ -22,6 +23,12 @@ from .types import Progress, RegionsType, Sam2Type, for_user, named
 UI_KEY = "region_fields_prompts"
 """Where `web/prompts/host.js` finds the preview of a run."""
 _POINTS_FORM = 'JSON text [{"x": 10, "y": 20}, ...] in pixels, one list for all images or one each.'
+
+
+def _coords(id: str, use: str) -> io.String.Input:
+    return io.String.Input(
+        id, force_input=True, optional=True, tooltip=f"Points to {use}: {_POINTS_FORM}"
+    )
 
 
 class SegmentPrompts(io.ComfyNode):
@@ -36,12 +43,13 @@ class SegmentPrompts(io.ComfyNode):
                 "editor, or connect points, boxes or masks from any other node."
             ),
             search_aliases=[
+                "sam",
                 "sam2",
-                "points",
-                "click",
+                "point editor",
+                "click to mask",
                 "bbox to mask",
                 "object selection",
-                "prompt",
+                "remove background",
             ],
             is_output_node=True,
             inputs=[
@@ -56,51 +64,37 @@ class SegmentPrompts(io.ComfyNode):
                     ),
                     extra_dict={"widgetType": "REGIONFIELDS_POINTS"},
                 ),
-                io.Combo.Input(
+                choice(
                     "objects",
-                    options=list(GROUPINGS),
-                    tooltip=(
-                        "as given: the editor's objects, one of the coordinates, one for each box "
-                        "and mask. one object: everything is one object. one per point or box: "
-                        "each by itself; points to exclude hold for all."
-                    ),
+                    GROUPINGS,
+                    "as given: the editor's objects, one of the coordinates, one for each box "
+                    "and mask. one object: everything is one object. one per point or box: "
+                    "each by itself; points to exclude hold for all.",
                 ),
-                io.Combo.Input(
+                choice(
                     "choice",
-                    options=list(CHOICES),
-                    tooltip=(
-                        "A click may mean a part, an object or the whole. best: what the network "
-                        "trusts most. part, object, whole: by size. all: the three of them."
-                    ),
+                    CHOICES,
+                    "A click may mean a part, an object or the whole. best: what the network "
+                    "trusts most. part, object, whole: by size. all: the three of them.",
                 ),
-                io.Int.Input(
+                whole(
                     "refine",
-                    default=0,
-                    min=0,
-                    max=8,
-                    tooltip="Further passes that look at the mask again; it may grow or shrink.",
+                    0,
+                    0,
+                    8,
+                    "Further passes that look at the mask again; it may grow or shrink.",
                     advanced=True,
                 ),
-                io.Float.Input(
+                number(
                     "feather",
-                    default=0.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.5,
-                    tooltip="Pixels over which the mask's edge fades. 0 is a hard edge.",
+                    0,
+                    0,
+                    100,
+                    0.5,
+                    "Pixels over which the mask's edge fades. 0 is a hard edge.",
                 ),
-                io.String.Input(
-                    "positive_coords",
-                    force_input=True,
-                    optional=True,
-                    tooltip=f"Points to include: {_POINTS_FORM}",
-                ),
-                io.String.Input(
-                    "negative_coords",
-                    force_input=True,
-                    optional=True,
-                    tooltip=f"Points to exclude: {_POINTS_FORM}",
-                ),
+                _coords("positive_coords", "include"),
+                _coords("negative_coords", "exclude"),
                 io.BoundingBox.Input(
                     "bboxes",
                     force_input=True,
@@ -193,10 +187,10 @@ def _soft_union(
     """All masks of one image together, made one by one; numbers: whose each is."""
     strength = torch.zeros(found.size, device=found.logits.device)
     owner = torch.zeros(found.size, dtype=torch.uint8, device=strength.device)
-    for index, (one, number) in enumerate(zip(_one_by_one(found), numbers, strict=True)):
+    for index, (one, whose) in enumerate(zip(_one_by_one(found), numbers, strict=True)):
         progress(index, len(numbers))
         soft = one.soft(feather)[0]
-        owner.masked_fill_(soft > strength, min(number, MOST_NUMBERS))
+        owner.masked_fill_(soft > strength, min(whose, MOST_NUMBERS))
         torch.maximum(strength, soft, out=strength)
     return SoftUnion(strength, owner)
 

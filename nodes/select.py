@@ -20,7 +20,7 @@ from ..engine.selection import (
     subject,
 )
 from .field import depth_from
-from .inputs import depth_input, near_is_input, switch, whole
+from .inputs import choice, depth_input, lines, near_is_input, switch, text, whole
 from .points import POINTS_FORM, read_point
 from .types import (
     RegionsType,
@@ -50,29 +50,19 @@ def selection(frames: list[Regions], chosen: list[Regions]) -> io.NodeOutput:
     return io.NodeOutput(chosen, rest, stacked_unions(chosen))
 
 
-def _meanings() -> str:
-    return "\n".join(f"{name}: {criterion.meaning}" for name, criterion in CRITERIA.items())
-
-
 def criterion_inputs(how_many: io.Input) -> list[io.Input]:
     """The regions, a criterion and what it may ask for, `how_many` after its name."""
     return [
         regions_input(),
-        io.Combo.Input("by", options=list(CRITERIA), tooltip=_meanings()),
+        choice("by", CRITERIA, lines({name: each.meaning for name, each in CRITERIA.items()})),
         how_many,
-        io.String.Input(
-            "point", default="", tooltip=f"For the criteria with a point: {POINTS_FORM}."
-        ),
-        io.String.Input(
-            "label", default="", tooltip="For label: one name, or several with commas between."
-        ),
-        io.String.Input(
-            "colour", default="#ff0000", tooltip="For closest_colour: #rrggbb.", advanced=True
-        ),
-        io.Combo.Input(
+        text("point", f"For the criteria with a point: {POINTS_FORM}."),
+        text("label", "For label: one name, or several with commas between."),
+        text("colour", "For closest_colour: #rrggbb.", default="#ff0000", advanced=True),
+        choice(
             "then_by",
-            options=[NO_SECOND, *CRITERIA],
-            tooltip="Settles ties. What is still tied goes by the canonical order.",
+            [NO_SECOND, *CRITERIA],
+            "Settles ties. What is still tied goes by the canonical order.",
             advanced=True,
         ),
         near_is_input(advanced=True),
@@ -163,7 +153,7 @@ class SortRegions(io.ComfyNode):
             search_aliases=["order masks", "rank", "sort masks", "left to right", "nth mask"],
             inputs=[
                 *criterion_inputs(
-                    whole("count", 0, 0, 4096, "Only so many, the first ones; 0 gives all.")
+                    whole("count", 0, 0, 4096, "How many, the first ones; 0 gives all.")
                 ),
                 switch("reverse", "The other way round: the worst first."),
                 switch(
@@ -250,7 +240,7 @@ class SelectSubject(io.ComfyNode):
                 "The one region a person would call the subject: large, central, and not hugging "
                 "the border. Nothing is learned; the formula is in the help."
             ),
-            search_aliases=["main object", "foreground", "salient", "select subject", "person"],
+            search_aliases=["main object", "foreground", "remove background", "salient", "person"],
             inputs=[regions_input()],
             outputs=selection_outputs(),
         )

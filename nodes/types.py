@@ -13,6 +13,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..engine import InputError, Regions
+from ..engine.ops.checks import counted
 from ..engine.ops.fields import as_planes, check_aspect
 from ..engine.ops.resize import resize_nearest
 
@@ -42,16 +43,18 @@ def regions_from(
 
     value: the list itself, or masks (N, H, W) or (H, W), which are the N regions of one image;
     empty masks count for nothing. size: (H, W) of the image where it is known; masks of another
-    size are resized to it, nearest. Regions of another size and masks of another shape raise
-    InputError.
+    size are resized to it, nearest. Regions of another size, masks of another shape and a list of
+    no images raise InputError.
     """
     if isinstance(value, Tensor):
         masks = as_planes(value, "masks")
         if size is not None and tuple(masks.shape[-2:]) != size:
             if bool(masks.any()):
-                check_aspect("masks", (int(masks.shape[1]), int(masks.shape[2])), size)
+                check_aspect("a mask", (int(masks.shape[1]), int(masks.shape[2])), size)
             masks = resize_nearest(masks, size)
         return [Regions.from_masks(masks)]
+    if not value:
+        raise InputError("there are no images in the batch. Give at least one.")
     for regions in value:
         if size is not None and regions.size != size:
             raise InputError(
@@ -73,8 +76,8 @@ def of_frame(batch: Sequence[Any] | None, index: int, count: int, name: str) -> 
         return None
     if len(batch) not in (1, count):
         raise InputError(
-            f"regions of {count} images but {len(batch)} x {name}. Give one for all, or one for "
-            "each image."
+            f"regions of {counted(count, 'image')} but {len(batch)} x {name}. Give one for all, "
+            "or one for each image."
         )
     return frame_of(batch, index)
 
@@ -126,7 +129,11 @@ def masks_of(frames: Sequence[Regions], size: tuple[int, int]) -> Tensor:
 
 
 def named(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
-    """Let an InputError that leaves `execute` begin with the node's name."""
+    """Let an InputError that leaves `execute` begin with the node's name.
+
+    The engine may have put a name of its own in front; the node's takes its place where it begins
+    with the same words, as "Select Regions" with "Select".
+    """
 
     @functools.wraps(execute)
     def run(cls: type[io.ComfyNode], *args: Any, **inputs: Any) -> io.NodeOutput:
@@ -134,8 +141,9 @@ def named(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]
             return execute(cls, *args, **inputs)
         except InputError as error:
             name = str(cls.define_schema().display_name)
-            text = str(error)
-            raise InputError(text if text.startswith(name) else f"{name}: {text}") from error
+            where, _, rest = str(error).partition(": ")
+            told = rest if rest and name.startswith(where) else str(error)
+            raise InputError(f"{name}: {told}") from error
 
     return run
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,15 @@ def test_every_verb_explains_itself(verb, capsys):
         main([verb, "--help"])
     assert done.value.code == 0
     assert "--out" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_the_command_does(tmp_path):
+    argv = [sys.executable, "-m", "region_fields.cli", "select", tmp_path, "--by", "largest"]
+    done = subprocess.run(
+        [*argv, "--out", tmp_path / "mask.png"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("region-fields select: ")
 
 
 def test_every_setting_of_everything_is_an_option(capsys):
@@ -208,7 +219,7 @@ def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
 
 def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
     argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
-    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
+    assert "no region in it fits" in _fails(capsys, "select", folder, *argv)
     assert "point" in _fails(
         capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
     )
@@ -449,17 +460,46 @@ def test_bad_files_end_in_one_line_and_leave_nothing(picture, tmp_path, capsys):
     )
     assert "points_per_side" in _fails(capsys, "segment", picture, "--out", out, *QUICK[2:],
                                        "--points-per-side", 0)  # fmt: skip
+    heat = ["--heat", tmp_path / "heat.xyz", "--out", tmp_path / "f.png"]
+    assert "heat.xyz" in _fails(capsys, "field", "--anchor", "2,2", "--like", picture, *heat)
     assert [path.name for path in tmp_path.iterdir()] == ["text.png"]
 
 
-def test_what_cannot_be_written_to_is_told_before_the_work(picture, folder, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["select", "nowhere", "--by", "largest"],
+        ["cover", "nowhere"],
+        ["field", "--depth", "nowhere.png"],
+        ["apply", "nowhere.png", "nowhere.png", "nowhere.png"],
+    ],
+)
+def test_a_name_that_no_picture_can_have_is_told_before_anything_is_read(argv, tmp_path, capsys):
+    assert "ends in .png" in _fails(capsys, *argv, "--out", tmp_path / "out.txt")
+    (tmp_path / "taken").write_text("a file")
+    assert "is a file" in _fails(capsys, *argv, "--out", tmp_path / "taken" / "out.png")
+
+
+def test_what_is_no_picture_and_no_set_of_regions_is_named_once(tmp_path, picture, capsys):
+    (tmp_path / "text.png").write_text("no picture")
+    out = ["--out", tmp_path / "out.png"]
+    for argv in (
+        ["segment", tmp_path / "text.png"],
+        ["segment", tmp_path],
+        ["select", tmp_path, "--by", "largest"],
+        ["select", tmp_path / "text.png", "--by", "largest"],
+    ):
+        line = _fails(capsys, *argv, *out)
+        assert line.count(str(argv[1])) == 1
+        assert "Errno" not in line
+
+
+def test_what_cannot_be_written_to_is_told_before_the_work(picture, tmp_path, capsys):
     (tmp_path / "taken").write_text("a file")
     out = tmp_path / "taken" / "below"
     for argv in (["segment", picture], ["demo"]):
         line = _fails(capsys, *argv, "--out", out)
         assert f"{out}: can't be a folder" in line
-    line = _fails(capsys, "select", folder, "--by", "largest", "--out", out / "mask.png")
-    assert f"{out / 'mask.png'}: can't be written" in line
     assert (tmp_path / "taken").read_text() == "a file"
 
 

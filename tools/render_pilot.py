@@ -72,7 +72,7 @@ def panels() -> list[tuple[str, FieldMeasures, Tensor, Tensor, Tensor]]:
         ("One constant per region", flat, regions.union()[None]),
         ("Blend Region Strengths", blended, None),
     ):
-        measures = measure_field(field, regions=regions, feather=WIDTH, covered=covered)
+        measures = measure_field(field, covered=covered)
         known = torch.ones_like(field, dtype=torch.bool) if covered is None else covered
         rows.append((title, measures, field, known, night(day, field)))
     return rows
@@ -120,7 +120,7 @@ def sheet() -> Image.Image:
         top = GAP + row * each
         share = (
             f"{title}: {measures.coverage:.0%} of the pixels have a strength, "
-            f"border-band index {measures.border_band:,.2f}, largest step {measures.max_step:.3f}"
+            f"largest step from pixel to pixel {measures.max_step:.3f}"
         )
         draw.text((GAP, top), share, INK, font=ImageFont.load_default(28))
         pixels = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()

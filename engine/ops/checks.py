@@ -39,6 +39,11 @@ class InputError(ValueError):
     __module__ = "region_fields.engine"
 
 
+def counted(count: int, noun: str) -> str:
+    """`count` things, for a message: "1 box", "2 boxes", "0 labels"."""
+    return f"{count} {noun}" + ("" if count == 1 else "es" if noun.endswith("x") else "s")
+
+
 def short(value: object) -> str:
     """`value` as text of at most 80 characters, for an error."""
     text = value if isinstance(value, str) else repr(value)

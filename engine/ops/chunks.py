@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -44,6 +47,17 @@ def in_chunks(
         _release()
 
 
+@contextmanager
+def explained(message: str) -> Iterator[None]:
+    """Raise InputError with `message` where memory runs out within."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if ran_out_of_memory(error):
+            raise InputError(message) from error
+        raise
+
+
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that a device or the host has no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
@@ -57,6 +71,15 @@ def _release() -> None:
     """Give cached device memory back, once nothing refers to the failed attempt any more."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def give_back() -> None:
+    """Return the host's freed memory to the system, where the C library can (glibc's).
+
+    It keeps what one thread freed for that thread, so others' work would come on top of it.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def at_once(device: torch.device, in_cache: int) -> int:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .bits import bit_count, chunk_length, on_host, pack_bits, packed_width
+from .transfer import sent
 
 _PIXELS_ON_CPU = 1 << 17
 UPSAMPLING_BYTES = 32 << 20
@@ -164,7 +165,7 @@ class _Grid:
     def to(self, device: torch.device) -> _Grid:
         """The same grid with every tensor on `device`."""
         moved: dict[str, Any] = {
-            name: value.to(device, non_blocking=True)
+            name: sent(value, device)
             for name, value in vars(self).items()
             if isinstance(value, Tensor)
         }
@@ -258,11 +259,23 @@ def _interpolate_rows(
         used[start + grid.upper[band]] = True
         used[start + grid.lower[band]] = True
         samples, places = samples[used], used.cumsum(0) - 1
-    wide = F.interpolate(samples[None], (grid.width,), mode="linear", align_corners=False)
+    wide = _stretch(samples, grid.width)
     if grid.padded > grid.width:
         lowest = torch.finfo(torch.float32).min
         wide = F.pad(wide, (0, grid.padded - grid.width), value=lowest)
     return wide.view(-1, 8 * grid.octets), places
+
+
+def _stretch(rows: Tensor, width: int) -> Tensor:
+    """Rows of samples (K, w) interpolated to (K, width).
+
+    In one dimension a GPU has a thread for each column, which goes through all rows; in two it has
+    one for each pixel. The CPU gives the same bits either way, in one dimension sooner.
+    """
+    if on_host(rows):
+        return F.interpolate(rows[None], (width,), mode="linear", align_corners=False)[0]
+    size = (len(rows), width)
+    return F.interpolate(rows[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def _compute_tiles(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..ops.bits import boxes_packed, packed_width, shift_right
 from ..ops.checks import InputError, Progress, check_image
-from ..ops.chunks import ran_out_of_memory
+from ..ops.chunks import explained
 from ..ops.crew import Crew, Pause
 from ..ops.nms import box_nms, suppress
 from ..ops.tidy import tidy
@@ -69,21 +69,22 @@ def segment_everything(
         size = (int(source.shape[0]), int(source.shape[1]))
     crops = plan_crops(size, settings.crop_n_layers, settings.crop_overlap_ratio)
     clock = _Clock(progress, _total(crops, settings, isinstance(source, Embedding)))
-    found = [_segment_crop(model, source, crop, size, settings, clock) for crop in crops]
-    masks = _merge(found, size, settings, clock)
-    if settings.box_nms_thresh < 1:
-        masks = _without_repeated_lines(masks)
-    if settings.min_mask_region_area:
-        masks = _tidy(masks, size, settings, clock)
-    clock.finish()
-    # In place mask by mask on the CPU; a GPU is faster at one copy of all.
-    return Regions.from_packed(
-        masks.packed,
-        size,
-        masks.scores,
-        stability=masks.stability,
-        owned=masks.packed.device.type == "cpu",
-    )
+    with explained(f"Out of memory. {_ADVICE}"):
+        found = [_segment_crop(model, source, crop, size, settings, clock) for crop in crops]
+        masks = _merge(found, size, settings, clock)
+        if settings.box_nms_thresh < 1:
+            masks = _without_repeated_lines(masks)
+        if settings.min_mask_region_area:
+            masks = _tidy(masks, size, settings, clock)
+        clock.finish()
+        # In place mask by mask on the CPU; a GPU is faster at one copy of all.
+        return Regions.from_packed(
+            masks.packed,
+            size,
+            masks.scores,
+            stability=masks.stability,
+            owned=masks.packed.device.type == "cpu",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +152,11 @@ def _segment_crop(
 
 def _embed(model: Sam2, image: Tensor, clock: _Clock) -> Embedding:
     """Encode, with chances to interrupt on the way."""
-    try:
+    with explained(
+        "Out of memory while the image was encoded; close what else uses this device, or use a "
+        "smaller model."
+    ):
         return model.embed(image, lambda share: clock.tick(_ENCODING_IN_POINTS * share))
-    except (MemoryError, RuntimeError) as error:
-        if ran_out_of_memory(error):
-            raise InputError(
-                "Out of memory while the image was encoded; close what else uses this device, or "
-                "use a smaller model."
-            ) from error
-        raise
 
 
 def _keep_best(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..ops.crew import Crew, Pause
+from ..ops.transfer import sent
 from .everything import Everything
 from .point_decoder import Attended, PointDecoder, indices
 
@@ -93,7 +94,7 @@ def _several(decoder: PointDecoder, attended: Attended, threshold: float) -> tup
     ious = decoder.ious(attended)
     wanted = _above(ious, threshold)
     wanted[:, 0] = False
-    picked = indices(wanted.flatten()).to(ious.device, non_blocking=True)
+    picked = sent(indices(wanted.flatten()), ious.device)
     return decoder.logits(attended, wanted), ious.flatten()[picked]
 
 
@@ -124,11 +125,11 @@ def _single(decoder: PointDecoder, attended: Attended, threshold: float) -> tupl
     wanted = torch.zeros(ious.shape, dtype=torch.bool).scatter_(1, told[:, :count], True)
     logits = decoder.logits(attended, wanted & passing[:, None])
     logits = logits.view(-1, count, *logits.shape[1:])
-    either = either[indices(passing).to(either.device, non_blocking=True)]
+    either = either[sent(indices(passing), either.device)]
     if rule is None:
         return logits[:, 0], either[:, 0]
     choice = (~rule.stable(logits[:, 0])).long()
     rows = torch.arange(len(choice), device=choice.device)
     scores = either[rows, choice]
-    keep = indices(_above(scores, threshold)).to(scores.device, non_blocking=True)
+    keep = sent(indices(_above(scores, threshold)), scores.device)
     return logits[rows[keep], choice[keep]], scores[keep]

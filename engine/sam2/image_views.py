@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from ..ops.transfer import sent
 from .folded import Answer, Message, Question, by_head, fold, split, written_weights
 
 _FEW = 4  # So many times more channels than rows make `Grown` the faster; measured.
@@ -256,4 +257,4 @@ def _rows_of(x: Tensor, rows: Tensor) -> Tensor:
     first, last = int(rows[0]), int(rows[-1])
     if last - first + 1 == len(rows):
         return x[first : last + 1]
-    return x[rows.to(x.device, non_blocking=True)]
+    return x[sent(rows, x.device)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ..ops.checks import InputError, check_image
+from ..ops.chunks import give_back
 from .architecture import Architecture
 from .cache import EmbeddingCache
 
@@ -30,6 +33,11 @@ _LONG_ATTENTION = 1 << 25  # pairs of a query and a key
 _QUERIES_AT_ONCE = 1024
 _LONG = {F.scaled_dot_product_attention, F.gelu, F.layer_norm, F.max_pool2d, F.pad}
 _AMD_WITH_BFLOAT16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
+
+_NVIDIA_WITHOUT_MATRIX_UNITS = re.compile(
+    r"GTX 16|MX[45]50|CMP 30HX|\bT(400|500|550|600|1000|1200|2000)\b"
+)
+_CAN_SHRINK = ("cpu", "cuda")  # Apple's GPUs can since PyTorch 2.7.
 
 PRECISIONS = {
     "auto": None,
@@ -99,6 +107,7 @@ class Sam2:
         self.embeddings = EmbeddingCache()
         self.last_decoder: tuple[weakref.ref[Embedding], PointDecoder] | None = None
         self._dense_pe: Tensor | None = None
+        self._decoders: dict[torch.dtype, torch.nn.Module] = {}
 
     @property
     def device(self) -> torch.device:
@@ -126,6 +135,18 @@ class Sam2:
             return torch.autocast(kind, enabled=False) if kind in ("cpu", "cuda") else nullcontext()
         return torch.autocast(kind, dtype=dtype)
 
+    def mask_decoder(self, dtype: torch.dtype) -> Any:
+        """The network's mask decoder in `dtype`: itself where its weights are, else a copy.
+
+        The copy is kept for the next image or crop.
+        """
+        own, kept = self.network.sam_mask_decoder, self._decoders.get(dtype)
+        for module in (own, kept):
+            if module is not None and _is_in(module, self.device, dtype):
+                return module
+        self._decoders[dtype] = copy.deepcopy(own).to(self.device, dtype)
+        return self._decoders[dtype]
+
     def dense_pe(self) -> Tensor:
         """The positional encoding of the embedding's cells, float32 (1, C, S/16, S/16)."""
         if self._dense_pe is None or self._dense_pe.device != self.device:
@@ -142,7 +163,16 @@ class Sam2:
         interrupt.
         Raises InputError when the shape or type is another, or a value isn't finite.
         """
-        pixels = preprocess(check_image(image).to(self.device), self.image_size)
+        place = self.device if self.device.type in _CAN_SHRINK else torch.device("cpu")
+        pixels = preprocess(check_image(image).to(place), self.image_size).to(self.device)
+        fine, coarse, last = self._encode(pixels, between)
+        if self.device.type == "cpu":
+            give_back()  # A tiny encoder leaves 170 MB.
+        height, width = image.shape[:2]
+        return Embedding(last, (fine, coarse), (int(height), int(width)))
+
+    def _encode(self, pixels: Tensor, between: Callable[[float], None] | None) -> list[Tensor]:
+        """The maps of an embedding, finest first, of what `preprocess` gives."""
         network = self.network
         with (
             self.autocast(),
@@ -152,12 +182,10 @@ class Sam2:
             backbone = network.forward_image(pixels)
             _, feats, _, sizes = network._prepare_backbone_features(backbone)
         feats[-1] = feats[-1] + network.no_mem_embed
-        maps = [
+        return [
             feat.permute(1, 2, 0).reshape(1, -1, *size)
             for feat, size in zip(feats, sizes, strict=True)
         ]
-        height, width = image.shape[:2]
-        return Embedding(maps[2], (maps[0], maps[1]), (int(height), int(width)))
 
     def embed_cached(
         self, image: Tensor, between: Callable[[float], None] | None = None
@@ -165,6 +193,11 @@ class Sam2:
         """What `embed` gives, kept for the next time the same pixels come, within a budget."""
         kept = self.embeddings.get(image, self.dtype, lambda image: self.embed(image, between))
         return kept if kept.device == self.device else kept.to(self.device)
+
+
+def _is_in(module: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether all weights are on `device` in `dtype`."""
+    return all((p.device, p.dtype) == (device, dtype) for p in module.parameters())
 
 
 @contextmanager
@@ -215,7 +248,8 @@ def best_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where matrix units compute it, else float16 where they compute that, else float32.
 
     NVIDIA from Ampere on and AMD from CDNA 2 and RDNA 3 on have bfloat16, NVIDIA's Volta and Turing
-    and older AMD cards float16. Apple's GPUs, the CPU and whatever else stay at float32.
+    and older AMD cards float16. Turing's small cards, which have no matrix units and are known for
+    NaNs in float16, Apple's GPUs, the CPU and whatever else stay at float32.
     """
     if device.type != "cuda":
         return torch.float32
@@ -225,7 +259,9 @@ def best_dtype(device: torch.device) -> torch.dtype:
     capability = torch.cuda.get_device_capability(device)
     if capability >= (8, 0):
         return torch.bfloat16
-    return torch.float16 if capability >= (7, 0) else torch.float32
+    name = str(torch.cuda.get_device_properties(device).name)
+    plain = capability < (7, 0) or _NVIDIA_WITHOUT_MATRIX_UNITS.search(name)
+    return torch.float32 if plain else torch.float16
 
 
 def preprocess(image: Tensor, side: int) -> Tensor:

@@ -15,13 +15,13 @@ Letters: P prompts, T tokens of each, N image tokens, C channels, H heads of d c
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..ops.transfer import sent
 from .folded import Message
 from .image_views import Plain
 from .images import Images
@@ -65,14 +65,13 @@ class PointDecoder:
     """The decoder on one embedding.
 
     Image tokens are in `model.dtype`; prompt tokens, which are few, in float32, and predicted IoUs
-    too. Making one costs about as much as decoding a prompt or two. It holds no copy of the
-    weights in float32, and one in half (8 MB at 256 channels) otherwise.
+    too. Making one costs about as much as decoding a prompt or two.
     """
 
     def __init__(self, model: Sam2, embedding: Embedding) -> None:
         self._prompts = model.network.sam_prompt_encoder
-        self._module = _decoder_in(model.network.sam_mask_decoder, model.device, torch.float32)
-        self._image_side = _decoder_in(self._module, model.device, model.dtype)
+        self._module = model.mask_decoder(torch.float32)
+        self._image_side = model.mask_decoder(model.dtype)
         self._dtype = model.dtype
 
         def placed(x: Tensor) -> Tensor:
@@ -190,11 +189,10 @@ class PointDecoder:
             return attended.iou.new_zeros((0, 4 * height, 4 * width))
         images, mlps = attended.images.take(prompts), self._module.output_hypernetworks_mlps
 
-        def moved(index: Tensor) -> Tensor:
-            return index.to(self.device, non_blocking=True)
+        rows, kept = sent(prompts, self.device), sent(columns, self.device)
 
         def chosen(tokens: Tensor) -> Tensor:
-            return tokens[moved(prompts)].index_select(1, moved(columns))
+            return tokens[rows].index_select(1, kept)
 
         transformer = self._module.transformer
         read = images.read(transformer.final_attn_token_to_image, chosen(attended.asking))
@@ -203,7 +201,7 @@ class PointDecoder:
         hyper = torch.stack([mlps[kind](tokens[:, i]) for i, kind in kinds], dim=1)
         masks = self._upscaler(images.keys, hyper.to(self._dtype), self._side)
         picked = indices(wanted[prompts][:, columns].flatten())
-        return masks.flatten(0, 1)[moved(picked)].to(torch.float32)
+        return masks.flatten(0, 1)[sent(picked, self.device)].to(torch.float32)
 
 
 def _self_attend(layer: Any, queries: Tensor, tokens: Tensor) -> Tensor:
@@ -220,13 +218,6 @@ def _self_attend(layer: Any, queries: Tensor, tokens: Tensor) -> Tensor:
 def indices(chosen: Tensor) -> Tensor:
     """Where a bool tensor (N,) is true, int64."""
     return chosen.nonzero().squeeze(1)
-
-
-def _decoder_in(module: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """The mask decoder with weights on `device` in `dtype`: itself where they are, else a copy."""
-    if all((p.device, p.dtype) == (device, dtype) for p in module.parameters()):
-        return module
-    return copy.deepcopy(module).to(device, dtype)
 
 
 def _as_tokens(image: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ..ops.checks import InputError
+from ..ops.checks import InputError, counted
 from ..ops.fields import check_aspect
 
 Box = tuple[float, float, float, float]
@@ -39,7 +39,8 @@ class Prompt:
         labels = (1,) * len(points) if self.labels is None else _labels(self.labels)
         if len(labels) != len(points):
             raise InputError(
-                f"Prompt: {len(points)} points but {len(labels)} labels; give one each."
+                f"Prompt: {counted(len(points), 'point')} but {counted(len(labels), 'label')}; "
+                "give one each."
             )
         box = None if self.box is None else _box(self.box)
         mask = None if self.mask is None else _mask(self.mask)

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..ops.checks import InputError, parse_json, short
+from ..ops.checks import InputError, counted, parse_json, short
 from .prompt import Prompt
 
 Labelled = tuple[tuple[float, float], int]
@@ -127,7 +127,8 @@ def read_masks(masks: Tensor | None, frames: int) -> list[list[Asked]]:
     each = list(masks[None] if masks.ndim == 2 else masks)
     if frames > 1 and len(each) not in (1, frames):
         raise InputError(
-            f"mask: {frames} images but {len(each)} masks; give one for all or one for each image."
+            f"mask: {frames} images but {counted(len(each), 'mask')}; give one for all or one for "
+            "each image."
         )
     asked = [
         [Asked(mask=mask, source=f"mask {number}")] if bool((mask > 0.5).any()) else []

@@ -444,9 +444,33 @@ def test_every_tool_can_be_reached_on_a_narrow_node(
         assert min(place["width"], place["height"]) >= 21.5
     chosen = editor.page.locator('.rf-chip[aria-pressed="true"]')
     assert chosen.inner_text() == "12"
-    strip, place = editor.page.locator(".rf-chips").bounding_box(), chosen.bounding_box()
-    assert strip["x"] - 0.5 <= place["x"]
-    assert place["x"] + place["width"] <= strip["x"] + strip["width"] + 0.5
+    assert _lies_in(editor.page.locator(".rf-chips"), chosen)
+
+
+def test_the_tools_are_one_row_from_420_pixels_on_and_show_the_active_object(
+    editor: Editor, drawing: Drawing
+) -> None:
+    many = saved_prompts(*({"points": [point(20 * i, 100)]} for i in range(1, 31)))
+    saved = workflow(drawing.name, many, live=False)
+    saved["nodes"][2]["size"] = [800, 620]
+    editor.open(saved)
+    editor.page.locator(".rf-chip").nth(12).click()
+    editor.node("[node.setSize([420, 620]), window.app.canvas.setDirty(true, true)]")
+    editor.page.wait_for_function("() => document.querySelector('.rf-editor').offsetWidth < 420")
+    editor.page.wait_for_timeout(300)
+    tools = editor.page.locator(".rf-bar").first.locator(".rf-button:not(.rf-chip)").all()
+    tops = [tool.bounding_box()["y"] for tool in tools]
+    assert max(tops) - min(tops) < 4
+    chosen = editor.page.locator('.rf-chip[aria-pressed="true"]')
+    assert chosen.inner_text() == "13"
+    assert _lies_in(editor.page.locator(".rf-chips"), chosen)
+
+
+def _lies_in(strip: Any, chosen: Any) -> bool:
+    """Whether a chip is whole within the visible part of the strip."""
+    room, place = strip.bounding_box(), chosen.bounding_box()
+    right = room["x"] + room["width"]
+    return room["x"] - 0.5 <= place["x"] and place["x"] + place["width"] <= right + 0.5
 
 
 def test_inside_a_subgraph_the_picture_shows_and_a_click_runs(

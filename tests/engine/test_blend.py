@@ -188,7 +188,7 @@ def test_strengths_by_rank_spread_evenly():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((halves(), [0.1]), {}, "2 regions but 1 strengths"),
+        ((halves(), [0.1]), {}, r"2 regions but 1 strength\."),
         ((halves(), [0.1, 1.5]), {}, "from 0 to 1"),
         ((halves(), {"a": 1.0}), {}, "labels"),
         ((halves(), [0.1, 0.2], 0.0), {}, "width above 0"),

@@ -98,7 +98,7 @@ def test_other_data_is_refused(data):
 
 
 def test_as_many_names_as_images_are_needed():
-    with pytest.raises(InputError, match="2 images but 1 file names"):
+    with pytest.raises(InputError, match=r"2 images but 1 file name\."):
         to_coco(frames(), ["a.png"])
 
 

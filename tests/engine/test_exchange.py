@@ -206,7 +206,7 @@ def test_of_too_many_regions_the_smallest_are_left_out_of_the_layers():
         (lambda: crop_regions(two(), picture(6, 8)), "4 x 3 pixels large but this one is 8 x 6"),
         (lambda: crop_regions(two(), torch.zeros(2, 3, 4, 3)), "wanted one image"),
         (lambda: crop_regions(two(), picture(), -1), "padding of 0 or more pixels"),
-        (lambda: paste_crops(picture(), [picture()], []), "1 crops, 0 boxes"),
+        (lambda: paste_crops(picture(), [picture()], []), "1 crop but 0 boxes"),
         (
             lambda: paste_crops(
                 picture(), [picture()], [{"x": 3, "y": 0, "width": 2, "height": 1}]

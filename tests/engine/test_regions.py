@@ -181,7 +181,7 @@ def test_owned_masks_are_reordered_in_place_to_the_same_regions(stack, data):
 def test_labels_can_be_replaced():
     regions = Regions.from_masks(three()).with_labels(["l", "m", "s"])
     assert regions.labels == ("l", "m", "s")
-    with pytest.raises(InputError, match="3 regions but 1 labels"):
+    with pytest.raises(InputError, match=r"3 regions but 1 label\."):
         regions.with_labels(["l"])
 
 
@@ -223,7 +223,7 @@ def test_300_regions_of_a_4k_image_fit_in_350_megabytes():
         ({"masks": three(), "scores": [1.0]}, "scores of shape"),
         ({"masks": three(), "stability": [1.0]}, "stability of shape"),
         ({"masks": three(), "scores": [1.0, float("nan"), 1.0]}, "scores must be numbers"),
-        ({"masks": three(), "labels": ["a"]}, "1 labels"),
+        ({"masks": three(), "labels": ["a"]}, "but 1 label"),
         ({"masks": three(), "ids": [1]}, "ids of shape"),
         ({"masks": three(), "ids": [1, 1, 2]}, "ids repeat"),
     ],

@@ -318,7 +318,7 @@ def test_crops_of_a_batch_go_back_to_their_own_images_by_any_boxes(host: Host):
             for mask in regions:
                 y, x = mask.nonzero()[0].tolist()
                 assert torch.equal(back[i, y, x], pictures[i, y, x])
-        with pytest.raises(HostError, match="a box is of image 2 but there are 1 images"):
+        with pytest.raises(HostError, match="a box is of image 2 but only 1 image came"):
             host.call("RegionFields_PasteCrops", image=pictures[:1], crops=crops, bboxes=given)
 
 

@@ -58,7 +58,7 @@ PASTED = {
 NOTHING = Wire([], many=True)
 OTHERWISE = {
     "Masks to Regions: there are no masks": ("MasksToRegions", {"masks": NOTHING}),
-    "Name Regions: 1 regions but 0 labels": (
+    "Name Regions: 1 region but 0 labels": (
         "NameRegions",
         {"regions": torch.ones(1, 8, 9), "labels": NOTHING},
     ),
@@ -67,6 +67,11 @@ OTHERWISE = {
         {**PASTED, "image": Wire([IMAGE, IMAGE[:, 1:]], many=True)},
     ),
     "Paste Crops: bboxes: wanted boxes": ("PasteCrops", {**PASTED, "bboxes": Wire(None)}),
+    "Measure Coverage: there are no images": ("MeasureCoverage", {"regions": Wire([])}),
+    "Select Regions: wanted a point x, y": (
+        "SelectRegions",
+        {"regions": torch.ones(1, 8, 9), "by": "nearest_point", "point": "1e9, 0"},
+    ),
     "Paste Crops: Boxes: wanted x, y": ("PasteCrops", {**PASTED, "bboxes": Wire({"x": 1})}),
     "Preview Field: probe: wanted numbers that are finite": (
         "PreviewField",

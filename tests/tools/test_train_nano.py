@@ -17,11 +17,12 @@ from region_fields.tools.train_nano.export import (
     exported_steps,
     suited,
 )
-from region_fields.tools.train_nano.losses import match, pair_losses
+from region_fields.tools.train_nano.losses import match, pair_losses, prompt_loss
 from region_fields.tools.train_nano.model import Trainee, set_resolution
-from region_fields.tools.train_nano.prompts import boxes, clicks
+from region_fields.tools.train_nano.prompts import boxes, central_pixel, clicks
 from region_fields.tools.train_nano.scenes import scene
 from region_fields.tools.train_nano.train import PRESETS, Trainer, save
+from scipy.ndimage import distance_transform_edt
 
 SIZE = 96
 
@@ -102,6 +103,27 @@ def test_clicks_and_boxes_belong_to_the_region_they_ask_for(samples):
     asked = boxes(rng, samples, 6)
     assert (asked.points[:, 1] >= asked.points[:, 0] - 12).all()
     assert asked.labels[0].tolist() == [2, 3]
+
+
+def test_central_clicks_are_far_from_the_border(samples):
+    rng = np.random.default_rng(0)
+    for sample in samples:
+        for node in np.flatnonzero(sample.wanted):
+            pixel = central_pixel(rng, sample, node)
+            mask = np.pad(sample.inside[node][sample.labels], 1)
+            depth = distance_transform_edt(mask)[1:-1, 1:-1]
+            assert pixel is None or depth.flat[pixel] >= 0.7 * depth.max() - 2 * 4  # coarse cells
+            assert pixel is not None or depth.max() < 4
+
+
+def test_predicted_iou_is_half_about_the_asked_region_and_half_about_the_best():
+    truth = torch.zeros(1, 3, 8, 8)
+    truth[0, 0, :4], truth[0, 1, 4:] = 1, 1
+    valid = torch.tensor([[True, True, False]])
+    logits = torch.stack([truth[:, 0], truth[:, 1], truth[:, 0], truth[:, 0]], 1) * 60 - 30
+    quality = torch.tensor([[1.0, 0.5, 1.0, 1.0]], requires_grad=True)
+    prompt_loss(logits, quality, torch.zeros(1, 1), truth, valid)[0].backward()
+    assert quality.grad.abs().max() == 0
 
 
 def test_a_perfect_mask_costs_nothing_and_each_region_gets_its_own_mask():

@@ -26,7 +26,7 @@ from .canvas import MOST_NODES, Scene, containment
 from .scenes import scene
 
 SHARD = 64
-SIDES = (256, 512)  # of the scenes in even and in odd shards, pixels
+SIDES = (256, 512, 256)  # of the scenes in shards 3 k, 3 k + 1, 3 k + 2, pixels
 LEAST_AREA = 0.003  # of the picture: smaller regions are labelled but never asked for
 LEAST_PIXELS = 40
 SAME_AREA = 0.97  # a region that covers this much of its parent is not a second answer
@@ -41,7 +41,7 @@ def write_shard(cache: Path, seed: int, shard: int) -> None:
     folder = shard_folder(cache, seed, shard)
     if folder.exists():
         return
-    side = SIDES[shard % 2]
+    side = SIDES[shard % len(SIDES)]
     scenes = [scene((seed, shard * SHARD + index), side) for index in range(SHARD)]
     parents = np.full((SHARD, MOST_NODES), -2, np.int16)
     kinds = np.zeros((SHARD, MOST_NODES), np.uint8)

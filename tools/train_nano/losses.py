@@ -12,6 +12,7 @@ CROSS_ENTROPY_WEIGHT = 3.0
 DICE_WEIGHT = 2.0
 IOU_WEIGHT = 2.0
 SCORE_WEIGHT = 0.1
+ASKED = 0.5  # how much predicted IoU is about the asked-for region, the rest about the best answer
 SPARE_WEIGHT = 0.05  # of a mask that no answer was matched with
 ORDERS = tuple(permutations(range(3)))
 
@@ -74,8 +75,9 @@ def prompt_loss(
         chosen = match(pairs.detach(), valid)
         spare = ~chosen.any(2)
         nearest = torch.where(valid[:, None], pairs, torch.inf).argmin(2, keepdim=True)
-        best = torch.where(valid[:, None], iou, -1.0)[:, 1:].amax(2)
-        reached = torch.cat([iou[:, :1, 0], best], 1)
+        best = torch.where(valid[:, None], iou, -1.0).amax(2)
+        reached = torch.lerp(best, iou[..., 0], ASKED)
+        reached[:, 0] = iou[:, 0, 0]
     answered = (pairs * chosen).sum((1, 2)) / valid.sum(1)
     left = (pairs.gather(2, nearest)[..., 0] * spare).sum(1) * SPARE_WEIGHT
     single = losses[:, 0, 0]

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
 from .data import Sample, node_masks
 
 MOST_ANSWERS = 3
+CENTRAL = 0.4  # the share of single clicks that are near the middle of their region
+INNERMOST = 0.7  # of the greatest distance to the border: that far inside is near the middle
+COARSE = 4  # pixels between the places where that distance is looked at
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,16 @@ def answers_at(sample: Sample, label: int, node: int) -> list[int]:
     return [node, *others][:MOST_ANSWERS]
 
 
+def central_pixel(rng: np.random.Generator, sample: Sample, node: int) -> int | None:
+    """The index of a pixel far from the border of a region, None where the region is too thin."""
+    coarse = sample.labels[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE]
+    inner = distance_transform_edt(np.pad(sample.inside[node][coarse], 1))[1:-1, 1:-1]
+    if not inner.any():
+        return None
+    row, column = rng.choice(np.argwhere(inner >= INNERMOST * inner.max())) * COARSE + COARSE // 2
+    return int(row * sample.labels.shape[1] + column)
+
+
 def clicks(rng: np.random.Generator, samples: list[Sample], count: int, most: int = 1) -> Prompts:
     """`count` prompts an image of `most` clicks inside a region; only one click is ambiguous."""
     images, points, answers = [], [], []
@@ -45,6 +59,9 @@ def clicks(rng: np.random.Generator, samples: list[Sample], count: int, most: in
         flat = sample.labels.ravel()
         for node in rng.choice(nodes, count):
             pixels = rng.choice(np.flatnonzero(sample.inside[node][flat]), most)
+            if most == 1 and rng.random() < CENTRAL:
+                pixel = central_pixel(rng, sample, node)
+                pixels = pixels if pixel is None else np.array([pixel])
             points.append(np.stack([pixels % side, pixels // side], 1))
             found = answers_at(sample, flat[pixels[0]], int(node)) if most == 1 else [int(node)]
             answers.append([offset + f for f in found] + [-1] * (MOST_ANSWERS - len(found)))

@@ -151,9 +151,16 @@ export class Bars {
       return chip;
     });
     this.#chips.replaceChildren(...chips);
-    const chosen = chips[active];
+    if (focused) chips[active]?.focus({ preventScroll: true });
+    this.revealActive();
+  }
+
+  /** Scroll the strip of objects to the active one. */
+  revealActive() {
+    const chosen = /** @type {HTMLElement | null} */ (
+      this.#chips.querySelector('[aria-pressed="true"]')
+    );
     if (!chosen) return;
-    if (focused) chosen.focus({ preventScroll: true });
     const room = this.#chips.clientWidth - chosen.offsetWidth;
     this.#chips.scrollLeft = chosen.offsetLeft - this.#chips.offsetLeft - room / 2;
   }

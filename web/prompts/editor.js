@@ -326,6 +326,7 @@ export class Editor {
     const { size } = this.#model;
     this.#view = known ? resized(this.#view, size, this.#area, area) : fit(size, area);
     this.#area = area;
+    this.#bars.revealActive();
     this.redraw();
   }
 

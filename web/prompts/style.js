@@ -26,7 +26,7 @@ const CSS = `
 .rf-bar { flex: none; display: flex; flex-wrap: wrap; align-items: center; gap: 2px 1px;
   padding: 3px 4px; box-sizing: border-box; }
 .rf-status { flex-wrap: nowrap; gap: 6px; height: 28px; padding: 2px 6px; }
-.rf-objects { flex: 1 1 0; min-width: 104px; display: flex; align-items: center; gap: 2px; }
+.rf-objects { flex: 1 1 0; min-width: 76px; display: flex; align-items: center; gap: 2px; }
 .rf-chips { display: flex; gap: 2px; overflow-x: auto; scrollbar-width: none; min-width: 26px; }
 .rf-pair { display: inline-flex; border: 1px solid rgba(128, 128, 128, 0.5); border-radius: 5px;
   margin-right: 3px; }

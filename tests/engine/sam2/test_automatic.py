@@ -358,7 +358,7 @@ def test_running_out_of_memory_at_full_size_halves_the_piece_too(everything, mon
     assert tried[-1] <= 3
 
 
-@pytest.mark.parametrize("step", ["upsample_masks", "encoder"])
+@pytest.mark.parametrize("step", ["upsample_masks", "encoder", "suppress", "_merge"])
 def test_running_out_of_memory_elsewhere_says_what_to_do(nano, everything, monkeypatch, step):
     def fail(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")

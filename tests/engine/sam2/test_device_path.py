@@ -32,7 +32,7 @@ ALONE = Crew(1)
 
 
 class Watch(TorchDispatchMode):
-    """Counts what would make the host wait, and notes whether a float64 tensor was made.
+    """Notes what is called, what would make the host wait, and what gives a float64 tensor.
 
     A tensor brought to the CPU counts as one wait, and what is done to it there as none; so does
     what `on_the_host` wraps.
@@ -40,12 +40,14 @@ class Watch(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
+        self.called: set[str] = set()
         self.waits: Counter[str] = Counter()
         self.doubles: set[str] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = str(func)
+        self.called.add(name)
         by_bool = name.startswith("aten.index") and any(
             isinstance(x, Tensor) and x.dtype == torch.bool for x in tree_leaves(args[1])
         )
@@ -131,6 +133,30 @@ def test_the_path_without_numpy_gives_what_the_other_gives(
     host = segment_everything(nano, small(scene.image), settings)
     assert len(host) > 1
     assert device.equals(host)
+
+
+def test_masks_are_not_interpolated_in_one_dimension(nano, scene, watch):
+    """CUDA's kernel for that has one thread for each column of pixels, whatever number of rows."""
+    with watch:
+        assert len(segment_everything(nano, small(scene.image), Everything(4, **EASY))) > 0
+    assert "aten.upsample_bilinear2d.default" in watch.called
+    assert not any(name.startswith("aten.upsample_linear1d") for name in watch.called)
+
+
+@pytest.mark.parametrize("knobs", [{}, {"use_m2m": True}, {"multimask_output": False}], ids=str)
+def test_no_copy_to_another_device_than_cuda_goes_unwaited_for(
+    nano, scene, watch, monkeypatch, knobs
+):
+    """PyTorch's to Apple's GPUs may read a tensor that was let go; see `ops.transfer`."""
+    move = Tensor.to
+
+    def spy(tensor: Tensor, *args, non_blocking: bool = False, **kwargs) -> Tensor:
+        assert not non_blocking
+        return move(tensor, *args, **kwargs)
+
+    monkeypatch.setattr(Tensor, "to", spy)
+    settings = Everything(points_per_side=4, **EASY, **knobs)
+    assert len(segment_everything(nano, small(scene.image), settings)) > 0
 
 
 @pytest.mark.parametrize("knobs", [{}, {"use_m2m": True}, {"crop_n_layers": 1}], ids=str)

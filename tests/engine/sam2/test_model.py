@@ -1,5 +1,6 @@
 """Embedding: equal to the reference predictor's, on any image, unharmed by bad input."""
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from region_fields.engine import InputError, Sam2
+from region_fields.engine.sam2 import model
 from region_fields.engine.sam2.architecture import ARCHITECTURES
 from region_fields.engine.sam2.model import best_dtype, preprocess
 
@@ -101,24 +103,59 @@ def test_auto_precision_on_the_cpu_is_float32():
 
 
 @pytest.mark.parametrize(
-    ("amd", "capability", "dtype"),
+    ("name", "capability", "dtype"),
     [
-        (None, (9, 0), torch.bfloat16),
-        (None, (8, 0), torch.bfloat16),
-        (None, (7, 5), torch.float16),
-        (None, (6, 1), torch.float32),
+        ("NVIDIA H100", (9, 0), torch.bfloat16),
+        ("NVIDIA A100", (8, 0), torch.bfloat16),
+        ("NVIDIA GeForce RTX 2080 Ti", (7, 5), torch.float16),
+        ("Tesla T4", (7, 5), torch.float16),
+        ("NVIDIA GeForce GTX 1660 Ti", (7, 5), torch.float32),
+        ("NVIDIA T1000", (7, 5), torch.float32),
+        ("NVIDIA GeForce GTX 1080", (6, 1), torch.float32),
         ("gfx942:sramecc+:xnack-", (9, 4), torch.bfloat16),
         ("gfx1100", (11, 0), torch.bfloat16),
         ("gfx1030", (10, 3), torch.float16),
         ("gfx906:sramecc+:xnack-", (9, 0), torch.float16),
     ],
 )
-def test_auto_precision_is_what_the_cards_matrix_units_compute(monkeypatch, amd, capability, dtype):
-    card = SimpleNamespace(gcnArchName=amd)
-    monkeypatch.setattr(torch.version, "hip", "6.4" if amd else None)
+def test_auto_precision_is_what_the_cards_matrix_units_compute(
+    monkeypatch, name, capability, dtype
+):
+    card = SimpleNamespace(gcnArchName=name, name=name)
+    monkeypatch.setattr(torch.version, "hip", "6.4" if name.startswith("gfx") else None)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert best_dtype(torch.device("cuda")) == dtype
+
+
+def test_a_picture_is_shrunk_on_the_cpu_for_devices_that_may_be_unable_to(random_sam2, monkeypatch):
+    """PyTorch has antialiasing on Apple's GPUs only since 2.7; "meta" stands for them."""
+    network = copy.deepcopy(random_sam2.network).to("meta")
+    elsewhere = Sam2(network, random_sam2.architecture)
+    places = []
+    shrink = model._shrink
+
+    def spy(plane, side):
+        places.append(plane.device.type)
+        return shrink(plane, side)
+
+    monkeypatch.setattr(model, "_shrink", spy)
+    assert elsewhere.embed(eight_bit(64, 64)).device.type == "meta"
+    assert places == ["cpu"] * 3
+
+
+def test_the_mask_decoder_in_half_is_copied_once_for_each_device(random_sam2):
+    own = random_sam2.network.sam_mask_decoder
+    assert random_sam2.mask_decoder(torch.float32) is own
+    half = random_sam2.mask_decoder(torch.bfloat16)
+    assert {weight.dtype for weight in half.parameters()} == {torch.bfloat16}
+    assert random_sam2.mask_decoder(torch.bfloat16) is half
+    moved = Sam2(copy.deepcopy(random_sam2.network), random_sam2.architecture)
+    before = moved.mask_decoder(torch.bfloat16)
+    moved.network.to("meta")
+    after = moved.mask_decoder(torch.bfloat16)
+    assert after is not before
+    assert {weight.device.type for weight in after.parameters()} == {"meta"}
 
 
 def test_auto_precision_on_apples_gpus_is_float32_without_autocast(random_sam2, monkeypatch):
