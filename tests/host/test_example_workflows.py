@@ -231,6 +231,17 @@ def test_a_note_says_what_to_do_and_no_node_covers_another_on_the_canvas(path: P
     assert overlaps(nodes) == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_node_lies_in_its_group_or_in_none(path: Path):
+    saved = json.loads(path.read_text())
+    for node in saved["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        for left, top, across, down in (group["bounding"] for group in saved["groups"]):
+            if left <= x < left + across and top <= y < top + down:
+                assert x + width <= left + across, node["type"]
+                assert y + height <= top + down, node["type"]
+
+
 def test_no_node_covers_another_in_nodes_2_0(nodes_2_0: FrontEnd):
     covered = {}
     for path in FILES:
