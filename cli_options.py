@@ -34,7 +34,7 @@ KNOBS = {
     "crop_nms_thresh": "as --box-nms-thresh, between crops",
     "crop_overlap_ratio": "overlap of crops, a share of the shorter side",
     "crop_n_points_downscale_factor": "divides the points per side in each layer of crops",
-    "min_mask_region_area": "fill holes and drop islands below so many pixels",
+    "min_mask_region_area": "fill holes and drop islands of fewer pixels",
     "use_m2m": "refine each candidate with its own mask as a prompt",
     "multimask_output": "three candidates a point, for part, object and whole",
     "memory_budget": "bytes for intermediate results, such as 256M or 1G; changes no result",

@@ -85,6 +85,8 @@ class Connection {
       getMinHeight: () => MIN_HEIGHT,
       hideOnZoom: false,
     });
+    // The page's side panel sets the width that it draws widgets with, and leaves it so.
+    Object.defineProperty(this.#widget, "width", { get: () => undefined, set: () => {} });
     this.#follow();
   }
 

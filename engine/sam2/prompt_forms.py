@@ -271,7 +271,7 @@ def _per_frame(given: Any, frames: int, name: str) -> list[list[Any]]:
         )
     if len(given) not in (1, frames):
         raise InputError(
-            f"{name}: {_many(frames, 'image')} but lists for {len(given)}; give one list for all "
+            f"{name}: {counted(frames, 'image')} but lists for {len(given)}; give one list for all "
             "or one for each image."
         )
     return [list(entry) for entry in (given * frames if len(given) == 1 else given)]
@@ -301,7 +301,3 @@ def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
     if not all(math.isfinite(number) for number in numbers):
         raise InputError(f"{wanted}, got {short(entry)}.")
     return numbers
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -466,6 +466,20 @@ def test_the_tools_are_one_row_from_420_pixels_on_and_show_the_active_object(
     assert _lies_in(editor.page.locator(".rf-chips"), chosen)
 
 
+def test_the_side_panel_leaves_the_editor_as_wide_as_it_was(
+    editor: Editor, drawing: Drawing
+) -> None:
+    editor.open(workflow(drawing.name, live=False))
+    wide = editor.page.locator(".rf-editor").bounding_box()["width"]
+    editor.node("window.app.canvas.selectNode(node)")
+    editor.page.locator("[data-testid=info-button]").click()
+    editor.page.get_by_role("tab", name="Parameters").click()
+    editor.page.get_by_role("tab", name="Info").click()
+    editor.page.wait_for_timeout(500)
+    assert editor.page.locator(".rf-editor").first.bounding_box()["width"] == wide
+    editor.page.locator("[data-testid=info-button]").click()
+
+
 def _lies_in(strip: Any, chosen: Any) -> bool:
     """Whether a chip is whole within the visible part of the strip."""
     room, place = strip.bounding_box(), chosen.bounding_box()

@@ -58,6 +58,8 @@ def test_every_node_has_a_help_page_that_names_its_inputs_and_outputs(host: Host
         assert page.startswith(f"# {info['display_name']}"), node_id
         for name in [*inputs_of(info), *info["output_name"]]:
             assert f"`{name}`" in page, f"{node_id}: the help page does not mention {name}"
+        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page):
+            assert host.get(f"/extensions/region-fields/docs/{picture}"), f"{node_id}: {picture}"
 
 
 def test_the_tables_of_a_help_page_say_what_the_node_says(host: Host):

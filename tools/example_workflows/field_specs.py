@@ -316,7 +316,7 @@ INPAINT = Workflow(
     {
         "Inputs": (20, 10, 360, 830),
         "What may change": (400, 10, 500, 800),
-        "How much": (920, 10, 800, 1320),
+        "How much": (920, 10, 800, 1330),
         "Sampling": (1760, 10, 420, 950),
         "The result": (2200, 10, 840, 750),
     },
