@@ -12,6 +12,7 @@ import {
   isCheap,
   isKept,
   isOutdated,
+  keepNodeWidth,
   lastPreview,
   loadedPicture,
   noteChange,
@@ -85,8 +86,7 @@ class Connection {
       getMinHeight: () => MIN_HEIGHT,
       hideOnZoom: false,
     });
-    // The page's side panel sets the width that it draws widgets with, and leaves it so.
-    Object.defineProperty(this.#widget, "width", { get: () => undefined, set: () => {} });
+    keepNodeWidth(this.#widget);
     this.#follow();
   }
 

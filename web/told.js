@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js";
 
+import { keepNodeWidth } from "./prompts/host.js";
 import { chain } from "./prompts/input.js";
 
 /** @typedef {import("/scripts/app.js").GraphNode} GraphNode */
@@ -44,6 +45,7 @@ class Told {
       serialize: false,
     });
     widget.serialize = false;
+    keepNodeWidth(widget);
   }
 
   /** @param {string} text */

@@ -179,3 +179,13 @@ export function noteChange() {
   if (tracker?.captureCanvasState) tracker.captureCanvasState();
   else tracker?.checkState?.();
 }
+
+/**
+ * Let a widget be as wide as its node: the page's side panel sets the width that it draws widgets
+ * with, and leaves it so.
+ *
+ * @param {import("/scripts/app.js").Widget} widget
+ */
+export function keepNodeWidth(widget) {
+  Object.defineProperty(widget, "width", { get: () => undefined, set: () => {} });
+}
