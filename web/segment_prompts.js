@@ -18,7 +18,7 @@ import {
   runAlone,
   viewURL,
 } from "./prompts/host.js";
-import { after } from "./prompts/input.js";
+import { after, chain } from "./prompts/input.js";
 import { isElsewhere } from "./prompts/jobs.js";
 import { LiveRunner } from "./prompts/live.js";
 import { Memory } from "./prompts/memory.js";
@@ -287,23 +287,6 @@ function sentence(text) {
  */
 function isSame(a, b) {
   return a.labels.filename === b?.labels.filename && a.prompts === b.prompts;
-}
-
-/**
- * Do something after one of the callbacks of a node or widget, whoever else uses it.
- *
- * @template {string} Name
- * @param {{[name in Name]?: ((...args: any[]) => unknown) | undefined}} owner
- * @param {Name} name
- * @param {() => void} then
- */
-function chain(owner, name, then) {
-  const before = /** @type {((...args: any[]) => unknown) | undefined} */ (owner[name]);
-  owner[name] = function (/** @type {any[]} */ ...args) {
-    const answer = before?.apply(this, args);
-    then();
-    return answer;
-  };
 }
 
 app.registerExtension({

@@ -242,6 +242,23 @@ export function after(ms, then) {
 }
 
 /**
+ * Do something after one of the callbacks of a node or widget, whoever else uses it.
+ *
+ * @template {string} Name
+ * @param {{[name in Name]?: ((...args: any[]) => unknown) | undefined}} owner
+ * @param {Name} name
+ * @param {(...args: any[]) => void} then
+ */
+export function chain(owner, name, then) {
+  const before = /** @type {((...args: any[]) => unknown) | undefined} */ (owner[name]);
+  owner[name] = function (/** @type {any[]} */ ...args) {
+    const answer = before?.apply(this, args);
+    then(...args);
+    return answer;
+  };
+}
+
+/**
  * Keep getting a pointer's events outside the canvas; a pointer that is already gone can't be kept.
  *
  * @param {HTMLElement} canvas

@@ -4,6 +4,7 @@ export interface Widget {
   name: string;
   value: unknown;
   label?: string;
+  serialize?: boolean;
   callback?: (value: unknown) => void;
 }
 
@@ -31,6 +32,9 @@ export interface GraphNode {
   graph: Graph | null;
   subgraph?: Graph;
   properties: Record<string, unknown>;
+  size: [number, number];
+  computeSize(): [number, number];
+  setSize(size: [number, number]): void;
   inputs: { name: string; link: number | null }[];
   widgets?: Widget[];
   onExecuted?: (output: Record<string, any>) => void;
@@ -47,6 +51,7 @@ export interface GraphNode {
       setValue: (value: unknown) => void;
       getMinHeight?: () => number;
       hideOnZoom?: boolean;
+      serialize?: boolean;
       margin?: number;
     },
   ): Widget;
@@ -54,6 +59,7 @@ export interface GraphNode {
 
 export interface Extension {
   name: string;
+  nodeCreated?(node: GraphNode): void;
   getCustomWidgets?(): Record<
     string,
     (
