@@ -228,6 +228,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Tells the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.default is not None and action.default is not False
+        return super()._get_help_string(action) if told else action.help
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="region-fields",
@@ -240,7 +248,7 @@ def make_parser() -> argparse.ArgumentParser:
             name,
             help=text,
             description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         made.set_defaults(run=run, parser=made)
         return made

@@ -92,7 +92,9 @@ def segment_options(made: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
     made.add_argument("--device", default="cpu", help="where to compute, such as cuda")
-    made.add_argument("--precision", choices=PRECISIONS, help="what to compute in; by the device")
+    made.add_argument(
+        "--precision", choices=PRECISIONS, help="what to compute in (default: by the device)"
+    )
     asked = made.add_argument_group("prompts (without any, everything is segmented)")
     asked.add_argument(
         "--point", metavar="X,Y[,0|1]", type=_point_or_not, action="append",
@@ -102,9 +104,15 @@ def segment_options(made: argparse.ArgumentParser) -> None:
         "--box", metavar="X,Y,W,H", type=_box, action="append",
         help="a box around an object; may be repeated",
     )  # fmt: skip
-    asked.add_argument("--objects", choices=GROUPINGS, help="which prompts make one object")
-    asked.add_argument("--choice", choices=CHOICES, help="which candidate of an ambiguous click")
-    asked.add_argument("--refine", type=int, metavar="N", help="further passes over the mask")
+    asked.add_argument(
+        "--objects", choices=GROUPINGS, help="which prompts make one object (default: as given)"
+    )
+    asked.add_argument(
+        "--choice", choices=CHOICES, help="which candidate of an ambiguous click (default: best)"
+    )
+    asked.add_argument(
+        "--refine", type=int, metavar="N", help="further passes over the mask (default: 0)"
+    )
     whole = made.add_argument_group("segmenting everything")
     for knob in dataclasses.fields(Everything):
         _add_knob(whole, knob)
@@ -128,7 +136,8 @@ def _shown(knob: Any) -> str:
 
 def select_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("folder", metavar="DIR", type=Path, help="what segment wrote")
-    made.add_argument("--by", choices=CRITERIA, required=True)
+    criterion: dict[str, Any] = {"choices": CRITERIA, "metavar": "CRITERION"}
+    made.add_argument("--by", required=True, help="what to go by, as listed below", **criterion)
     made.add_argument("--count", type=int, default=1, help="how many regions")
     made.add_argument("--point", metavar="X,Y", type=_point, help="where, in pixels")
     made.add_argument("--mask", type=Path, help="mask to compare with")
@@ -137,8 +146,10 @@ def select_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--near-is", choices=NEAR_IS, default="white", help="in the depth map")
     made.add_argument("--colour", metavar="#RRGGBB", help="colour to look for")
     made.add_argument("--label", action="append", help="name to look for; may be repeated")
-    made.add_argument("--then-by", choices=CRITERIA, help="what settles ties")
+    made.add_argument("--then-by", help="what settles ties", **criterion)
     made.add_argument("--out", metavar="MASK.png", type=Path, required=True)
+    meanings = (f"  {name:18}{each.meaning}" for name, each in CRITERIA.items())
+    made.epilog = "\n".join(["criteria:", *meanings])
 
 
 def cover_options(made: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .ops.bits import unpack_box
 from .ops.checks import InputError, counted, short
-from .ops.fields import as_images, picture_of_size
+from .ops.fields import as_images, as_planes, picture_of_size
 from .ops.resize import resize_field
 from .regions import Regions
 
@@ -169,7 +169,7 @@ def paste_crops(
         if masks is None:
             target.copy_(crop)
             continue
-        plane = masks[i].reshape(-1, *masks[i].shape[-2:])[:1].to(out)
+        plane = as_planes(masks[i], "Paste Crops: masks")[:1].to(out)
         share = resize_field(plane, (h, w)).clamp(0, 1)[0][..., None]
         target.copy_(torch.where(share > 0, target + share * (crop - target), target))
     return out

@@ -398,7 +398,11 @@ class RegionsToCOCO(io.ComfyNode):
             search_aliases=["coco", "rle", "annotation", "export", "data set", "json"],
             inputs=[
                 regions_input(),
-                text("file_names", "A name for each image, one on a line.", multiline=True),
+                text(
+                    "file_names",
+                    "A name for each image, one on a line; leave empty for numbers.",
+                    multiline=True,
+                ),
             ],
             outputs=[io.String.Output(display_name="json", tooltip="The data set.")],
         )

@@ -102,4 +102,4 @@ class CompareMasks(io.ComfyNode):
 
 
 def _unions(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else stacked_unions(value)
+    return value if isinstance(value, Tensor) else stacked_unions(regions_from(value))

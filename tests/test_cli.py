@@ -63,7 +63,10 @@ def test_every_verb_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as done:
         main([verb, "--help"])
     assert done.value.code == 0
-    assert "--out" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "--out" in shown
+    assert "default: None" not in shown
+    assert not re.search(r"\(default: [^)]*\)\s+\(default", shown)
 
 
 def test_the_module_runs_as_the_command_does(tmp_path):

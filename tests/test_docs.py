@@ -92,3 +92,11 @@ def test_every_package_is_installed():
         for path in (ROOT / part).rglob("__init__.py")
     }
     assert set(re.findall(r'"([\w.]+)"', listed)) == {"region_fields", *found}
+
+
+def test_requirements_and_the_package_ask_for_the_same():
+    (listed,) = re.findall(
+        r"^dependencies = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
+    )
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert re.findall(r'"([^"]+)"', listed) == [line for line in lines if not line.startswith("#")]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,16 +107,8 @@ def _above(base: Tensor, joint: float, exponent: float) -> Tensor:
 
 
 def _power_(base: Tensor, exponent: float) -> Tensor:
-    """base ** exponent in place, for base >= 0; four times as fast as pow on a CPU.
-
-    There numpy's logarithm takes less than half of torch's time.
-    """
-    if base.device.type != "cpu":
-        return base.log2_().mul_(exponent).exp2_()
-    held = base.detach().numpy()
-    with np.errstate(divide="ignore"):  # of 0 it is -inf, and its power 0
-        np.log(held, out=held)
-    return base.mul_(exponent / math.log(2)).exp2_()
+    """base ** exponent in place, for base >= 0; twice as fast as pow on a CPU."""
+    return base.log2_().mul_(exponent).exp2_()
 
 
 def _mix(channels: Tensor, rows: tuple[tuple[float, ...], ...] | list[list[float]]) -> Tensor:

@@ -143,7 +143,7 @@ def _segment_crop(
         embedding = _embed(model, source[crop.y0 : crop.y1, crop.x0 : crop.x1], clock)
     decoder = PointDecoder(model, embedding)
     clock.tick()
-    points = grid_points(settings.points_in_layer(crop.layer), crop.size).to(model.device)
+    points = grid_points(settings.points_in_layer(crop.layer), crop.size)
     points = to_network_pixels(points, crop.size, model)
     with Crew.for_device(model.device) as crew:
         candidates = decode_candidates(decoder, points, settings, clock.tick, crew)

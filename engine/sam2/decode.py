@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..ops.crew import Crew, Pause
+from ..ops.transfer import sent
 from .model import Embedding, Sam2
 from .point_decoder import Attended, PointDecoder
 
@@ -62,7 +63,7 @@ def decode(
     decoder, choose = decoder_for(model, embedding), pick or all_four
     points = None
     if coords.shape[1]:
-        points = (to_network_pixels(coords, embedding.size, model), labels.to(model.device))
+        points = (to_network_pixels(coords, embedding.size, model), sent(labels, model.device))
     elif masks is None:
         raise ValueError("decode: wanted tokens or masks.")
     grid = None if masks is None else masks.to(model.device)
@@ -104,10 +105,13 @@ def _tokens(model: Sam2, points: tuple[Tensor, Tensor] | None, count: int) -> Te
 
 
 def to_network_pixels(coords: Tensor, size: tuple[int, int], model: Sam2) -> Tensor:
-    """Image pixels (..., 2) as x, y to pixels of the network's S x S input, float32."""
+    """Image pixels (..., 2) as x, y to pixels of the network's S x S input, float32.
+
+    On the network's device, which is not waited for where `coords` are on the host.
+    """
     height, width = size
-    scale = torch.tensor([width, height], dtype=torch.float32, device=model.device)
-    return coords.to(model.device, torch.float32) / scale * model.image_size
+    scale = torch.tensor([width, height], dtype=torch.float32, device=coords.device)
+    return sent(coords.to(torch.float32) / scale * model.image_size, model.device)
 
 
 def all_four(decoder: PointDecoder, attended: Attended) -> tuple[Tensor, Tensor]:

@@ -474,7 +474,9 @@ def test_the_side_panel_leaves_the_editor_as_wide_as_it_was(
     editor.node("window.app.canvas.selectNode(node)")
     editor.page.locator("[data-testid=info-button]").click()
     editor.page.get_by_role("tab", name="Parameters").click()
+    editor.page.wait_for_timeout(1000)
     editor.page.get_by_role("tab", name="Info").click()
+    editor.node("window.app.canvas.setDirty(true, true)")
     editor.page.wait_for_timeout(500)
     assert editor.page.locator(".rf-editor").first.bounding_box()["width"] == wide
     editor.page.locator("[data-testid=info-button]").click()

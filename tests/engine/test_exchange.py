@@ -208,6 +208,10 @@ def test_of_too_many_regions_the_smallest_are_left_out_of_the_layers():
         (lambda: crop_regions(two(), picture(), -1), "padding of 0 or more pixels"),
         (lambda: paste_crops(picture(), [picture()], []), "1 crop but 0 boxes"),
         (
+            lambda: paste_crops(picture(), [picture()], [BOX], [torch.zeros(0, 5, 5)]),
+            "Paste Crops: masks: wanted a mask",
+        ),
+        (
             lambda: paste_crops(
                 picture(), [picture()], [{"x": 3, "y": 0, "width": 2, "height": 1}]
             ),

@@ -67,6 +67,10 @@ OTHERWISE = {
         {**PASTED, "image": Wire([IMAGE, IMAGE[:, 1:]], many=True)},
     ),
     "Paste Crops: bboxes: wanted boxes": ("PasteCrops", {**PASTED, "bboxes": Wire(None)}),
+    "Compare Masks: there are no images": (
+        "CompareMasks",
+        {"one": Wire([]), "other": torch.ones(1, 8, 9)},
+    ),
     "Measure Coverage: there are no images": ("MeasureCoverage", {"regions": Wire([])}),
     "Select Regions: wanted a point x, y": (
         "SelectRegions",
