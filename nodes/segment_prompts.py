@@ -45,6 +45,7 @@ class SegmentPrompts(io.ComfyNode):
             search_aliases=[
                 "sam",
                 "sam2",
+                "points",
                 "point editor",
                 "click to mask",
                 "bbox to mask",
