@@ -6,19 +6,14 @@ does the work, several times faster than torch does; elsewhere torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-T = TypeVar("T")
-
 _BYTES_AT_ONCE = 16 << 20
-_WORTH_THREADS = 16 << 20  # bytes
 _ROWS_AT_ONCE = 64
 
 
@@ -108,8 +103,8 @@ def measure_packed(packed: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     boxes = torch.zeros((count, 4), dtype=torch.int64, device=device)
     sums = torch.zeros((count, 2), dtype=torch.int64, device=device)
     if on_host(packed):
-        for i, measures in enumerate(_of_each(packed.numpy(), _measure_numpy)):
-            areas[i], boxes[i], sums[i] = measures
+        for i, plane in enumerate(packed.numpy()):
+            areas[i], boxes[i], sums[i] = _measure_numpy(plane)
     else:
         step = chunk_length(packed[0].numel() if count else 1)
         for start in range(0, count, step):
@@ -119,15 +114,6 @@ def measure_packed(packed: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 # --- numpy, for the CPU -----------------------------------------------------------------------
-
-
-def _of_each(planes: Any, work: Callable[[Any], T]) -> Iterable[T]:
-    """work(plane) for each plane of an array, in order; on torch's threads where they are many."""
-    threads = torch.get_num_threads()
-    if threads == 1 or planes.nbytes < _WORTH_THREADS:
-        return map(work, planes)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, planes))
 
 
 def bit_count_array(packed: Any) -> Any:

@@ -1,7 +1,5 @@
 """Packed bits against numpy and against plain counting, on both of the two paths."""
 
-from threading import current_thread
-
 import numpy as np
 import pytest
 import torch
@@ -31,29 +29,6 @@ def test_strided_and_expanded_masks_pack_too():
     view = masks[::2, :, ::3].expand(3, 8, 10)
     for pack in PACKERS:
         assert torch.equal(bits.unpack_bits(pack(view), 10), view)
-
-
-def test_many_masks_are_measured_on_several_threads_to_the_same_end(monkeypatch):
-    stack = torch.rand((40, 9, 30), generator=torch.Generator().manual_seed(0)) < 0.1
-    packed = bits.pack_bits(stack)
-    before, workers = torch.get_num_threads(), set()
-    measure = bits._measure_numpy
-
-    def spy(plane):
-        workers.add(current_thread().name)
-        return measure(plane)
-
-    monkeypatch.setattr(bits, "_measure_numpy", spy)
-    alone = bits.measure_packed(packed, 30)
-    monkeypatch.setattr(bits, "_WORTH_THREADS", 0)
-    torch.set_num_threads(2)
-    try:
-        together = bits.measure_packed(packed, 30)
-    finally:
-        torch.set_num_threads(before)
-    assert len(workers) > 1
-    for one, other in zip(alone, together, strict=True):
-        assert torch.equal(one, other)
 
 
 def test_bits_of_every_byte_are_counted():
