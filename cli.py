@@ -21,7 +21,8 @@ from . import cli_options as options
 from . import engine
 from .cli_field import field
 from .demo import run as run_demo
-from .engine import InputError, Regions, files
+from .engine import Coverage, InputError, Regions, files
+from .engine.ops.checks import counted
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
@@ -65,8 +66,8 @@ def segment(given: argparse.Namespace) -> None:
         regions = _segment_prompts(model, image, given)
     else:
         regions = engine.segment_everything(model, image, settings, Bar("segmenting"))
-    save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
-    print(f"{given.out}: {engine.measure_coverage(regions).sentence()}", file=sys.stderr)
+    covered = save_set(given.out, regions.to("cpu"), image, Path(given.image).name, given.model)
+    print(f"{given.out}: {covered.sentence()}", file=sys.stderr)
 
 
 def _refuse_unused(given: argparse.Namespace, knobs: dict[str, Any], prompted: bool) -> None:
@@ -102,14 +103,16 @@ def _segment_prompts(model: Any, image: Tensor, given: argparse.Namespace) -> Re
     )
 
 
-def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: str) -> None:
-    """Write a set of regions as `region-fields segment` leaves it."""
+def save_set(folder: Path, regions: Regions, image: Tensor, name: str, model: str) -> Coverage:
+    """Write a set of regions as `region-fields segment` leaves it. Returns its coverage."""
+    coverage = engine.measure_coverage(regions)
     facts = {
         "image": name,
         "model": model if model == "nano" else Path(model).name,
-        "coverage": engine.measure_coverage(regions).facts(),
+        "coverage": coverage.facts(),
     }
     files.save_regions(folder, regions, facts, draw_regions(image, regions))
+    return coverage
 
 
 def select(given: argparse.Namespace) -> None:
@@ -130,7 +133,8 @@ def select(given: argparse.Namespace) -> None:
         then_by=given.then_by or "",
     )
     if len(chosen) == 0:
-        raise InputError(f"{given.folder}: no region in it fits --by {given.by}.")
+        total = counted(len(regions), "region")
+        raise InputError(f"{given.folder}: none of the {total} fits --by {given.by}.")
     files.write_mask(given.out, chosen.union())
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
 

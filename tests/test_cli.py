@@ -222,7 +222,7 @@ def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
 
 def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
     argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
-    assert "no region in it fits" in _fails(capsys, "select", folder, *argv)
+    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
     assert "point" in _fails(
         capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
     )
