@@ -9,7 +9,7 @@ from region_fields.tools.train_nano import clips as moving
 from region_fields.tools.train_nano import data, flat, still_life
 from region_fields.tools.train_nano.canvas import BACKGROUND, PART, containment
 from region_fields.tools.train_nano.data import augment, node_masks, wanted_nodes
-from region_fields.tools.train_nano.evaluate import iou, suppress
+from region_fields.tools.train_nano.evaluate import iou
 from region_fields.tools.train_nano.export import (
     RAISED_ODDS,
     STEEPER,
@@ -19,9 +19,15 @@ from region_fields.tools.train_nano.export import (
 )
 from region_fields.tools.train_nano.losses import match, pair_losses, prompt_loss
 from region_fields.tools.train_nano.model import Trainee, set_resolution
-from region_fields.tools.train_nano.prompts import boxes, central_pixel, clicks
+from region_fields.tools.train_nano.prompts import boxed_nodes, boxes, central_pixel, clicks, filled
 from region_fields.tools.train_nano.scenes import scene
-from region_fields.tools.train_nano.train import PRESETS, Trainer, save
+from region_fields.tools.train_nano.train import (
+    PRESETS,
+    Trainer,
+    average_gradients,
+    orthogonal,
+    save,
+)
 from scipy.ndimage import distance_transform_edt
 
 SIZE = 96
@@ -105,6 +111,16 @@ def test_clicks_and_boxes_belong_to_the_region_they_ask_for(samples):
     assert asked.labels[0].tolist() == [2, 3]
 
 
+def test_boxes_prefer_what_is_partly_hidden(samples):
+    rng = np.random.default_rng(0)
+    for sample in samples:
+        nodes = np.flatnonzero(sample.wanted).tolist()
+        asked = boxed_nodes(rng, sample, 2000)
+        assert set(asked) == set(nodes)
+        hidden = min(nodes, key=lambda node: filled(sample, node))
+        assert asked.count(hidden) > 1.2 * 2000 / len(nodes)
+
+
 def test_central_clicks_are_far_from_the_border(samples):
     rng = np.random.default_rng(0)
     for sample in samples:
@@ -138,13 +154,6 @@ def test_a_perfect_mask_costs_nothing_and_each_region_gets_its_own_mask():
     assert float((losses[:, 1:] * chosen).sum()) < 1e-3
 
 
-def test_suppression_keeps_the_better_of_two_like_boxes():
-    masks = np.zeros((3, 256, 256), bool)
-    masks[0, 10:50, 10:50], masks[1, 10:51, 10:50], masks[2, 100:120, 100:120] = True, True, True
-    assert suppress(masks, np.array([0.8, 0.9, 0.7])) == [1, 2]
-    assert iou(masks[:1], masks[1:])[0] == pytest.approx([40 / 41, 0.0])
-
-
 def test_what_moves_in_front_hides_what_is_behind():
     behind, far, near = np.zeros((3, 4, 4), bool)
     behind[:, :2], far[:2], near[0] = True, True, True
@@ -165,6 +174,41 @@ def test_training_on_one_batch_lowers_its_loss(trainer, samples):
     batch = trainer.questions(0, samples)
     losses = [trainer.advance(batch)["loss"] for _ in range(24)]
     assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+
+
+@pytest.mark.parametrize("shape", [(24, 60), (60, 24)])
+def test_muon_in_float32_makes_the_singular_values_alike_as_torch_does(shape):
+    grad = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    coefficients = (3.4445, -4.7750, 2.0315)
+    mine = orthogonal(grad, coefficients, 5, 1e-7)
+    theirs = torch.optim._muon._zeropower_via_newtonschulz(grad, coefficients, 5, 1e-7)
+    assert mine.dtype == torch.float32
+    torch.testing.assert_close(mine, theirs.float(), atol=0.01, rtol=0)
+
+
+def test_ranks_share_their_gradients_and_stay_alike(samples, tmp_path):
+    torch.multiprocessing.spawn(_one_of_two, (samples, tmp_path), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert first["losses"] != second["losses"]
+    assert first["shared"].tolist() == second["shared"].tolist() == [1.5, 1.5]
+    for name, value in first["weights"].items():
+        assert torch.equal(value, second["weights"][name]), name
+
+
+def _one_of_two(rank: int, samples, folder) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", None, 2, rank)
+    module = torch.nn.ParameterDict({"a": torch.zeros(2), "unused": torch.zeros(2)})
+    module["a"].grad = torch.full((2,), 1.0 + rank)
+    average_gradients(module, 2)
+    assert module["unused"].grad is None
+    trainer = Trainer(PRESETS["test"], folder, seed=3, rank=rank, ranks=2)
+    losses = [trainer.advance(trainer.questions(step, samples))["loss"] for step in range(2)]
+    weights = trainer.model.state_dict()
+    torch.save(
+        {"losses": losses, "shared": module["a"].grad, "weights": weights}, folder / f"{rank}.pt"
+    )
+    torch.distributed.destroy_process_group()
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(trainer, samples, tmp_path):

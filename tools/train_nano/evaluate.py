@@ -16,6 +16,9 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from ...engine.sam2.architecture import ARCHITECTURES
+from ...engine.sam2.automatic import Everything, segment_everything
+from ...engine.sam2.model import Sam2
 from .canvas import OBJECT, Scene
 from .data import wanted_nodes
 from .export import exported_steps, network_state
@@ -31,7 +34,7 @@ TARGETS = {
     "box": 0.85,
 }
 LARGE = 0.01  # of the picture
-AUTOMATIC = {  # points per side: thresholds of predicted IoU and stability, the loosest last
+AUTOMATIC = {  # points per side: thresholds of predicted IoU and stability
     16: ((0.8, 0.95), (0.7, 0.9)),
     32: ((0.88, 0.97), (0.8, 0.95), (0.7, 0.9)),
 }
@@ -128,59 +131,18 @@ def grow(logits: Tensor) -> Tensor:
     )[:, 0]
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """What a grid of clicks gives: masks bool (N, S, S), predicted IoU (N,), stability (N,)."""
+@torch.no_grad()
+def automatic(
+    model: Trainee, image: np.ndarray, side: int, thresholds: tuple[float, float]
+) -> np.ndarray:
+    """The masks, bool (N, S, S), that the pack finds in a picture uint8 (S, S, 3).
 
-    masks: np.ndarray
-    quality: np.ndarray
-    stability: np.ndarray
-
-
-def candidates(asker: Asker, side: int, least: tuple[float, float]) -> Candidates:
-    """All masks of `side` x `side` clicks that pass the thresholds `least`."""
-    axis = (np.arange(side) + 0.5) / side * SIZE
-    points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 1, 2)
-    masks, qualities, stabilities = [], [], []
-    for start in range(0, len(points), 128):
-        batch = points[start : start + 128]
-        found, quality = asker.logits(batch, np.ones(batch.shape[:2]))
-        found, quality = found.flatten(0, 1), quality.flatten()
-        good = quality > least[0]
-        found, quality = grow(found[good]), quality[good]
-        high = (found > 1).flatten(1).sum(1)
-        stability = high / (found > -1).flatten(1).sum(1).clamp_min(1)
-        stable = (stability >= least[1]) & (high > 0)
-        masks.append((found[stable] > 0).numpy())
-        qualities.append(quality[stable].numpy())
-        stabilities.append(stability[stable].numpy())
-    return Candidates(*(np.concatenate(parts) for parts in (masks, qualities, stabilities)))
-
-
-def automatic(found: Candidates, thresholds: tuple[float, float] = (0.8, 0.95)) -> np.ndarray:
-    """What SAM 2's generator keeps of the candidates, its other settings at their defaults."""
-    good = (found.quality > thresholds[0]) & (found.stability >= thresholds[1])
-    masks = found.masks[good]
-    return masks[suppress(masks, found.quality[good])]
-
-
-def suppress(masks: np.ndarray, scores: np.ndarray, threshold: float = 0.7) -> list[int]:
-    """Greedy non-maximum suppression by the IoU of the masks' boxes: indices to keep."""
-    if not len(masks):
-        return []
-    rows, columns = masks.any(2), masks.any(1)
-    left, top = columns.argmax(1), rows.argmax(1)
-    right, bottom = SIZE - columns[:, ::-1].argmax(1), SIZE - rows[:, ::-1].argmax(1)
-    area = (right - left) * (bottom - top)
-    kept: list[int] = []
-    for index in np.argsort(-scores, kind="stable"):
-        k = np.array(kept, int)
-        wide = np.minimum(right[index], right[k]) - np.maximum(left[index], left[k])
-        tall = np.minimum(bottom[index], bottom[k]) - np.maximum(top[index], top[k])
-        both = wide.clip(0) * tall.clip(0)
-        if (both / (area[index] + area[k] - both) <= threshold).all():
-            kept.append(int(index))
-    return kept
+    `side` x `side` points; thresholds of predicted IoU and stability; all else as SAM 2 has it.
+    """
+    settings = Everything(side, *thresholds)
+    pixels = torch.from_numpy(image.copy()).float() / 255
+    sam2 = Sam2(model.network, ARCHITECTURES["nano"])
+    return segment_everything(sam2, pixels, settings).masks.numpy()
 
 
 @dataclass
@@ -248,10 +210,9 @@ def measure(model: Trainee, scenes: int) -> Figures:
         measure_prompts(rng, asker, masks, asked, out)
         sizes = masks[nodes].mean((1, 2))
         for side, settings in AUTOMATIC.items():
-            grid = candidates(asker, side, settings[-1])
             for thresholds in settings:
                 name = "automatic {} x {}, thresholds {} and {}".format(side, side, *thresholds)
-                found = automatic(grid, thresholds)
+                found = automatic(model, drawn.image, side, thresholds)
                 _measure_recall(name, masks[nodes], sizes >= LARGE, found, out)
     return out
 

@@ -9,10 +9,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from .evaluate import Asker, automatic, candidates, load
+from .evaluate import automatic, load
 from .scenes import SIZE
 
 
@@ -25,7 +24,6 @@ def paint(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return painted.clip(0, 255).astype(np.uint8)
 
 
-@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
@@ -38,8 +36,7 @@ def main() -> None:
     for path in options.pictures:
         image = np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE)))
         thresholds = tuple(options.thresholds)
-        grid = candidates(Asker(model, image), options.points_per_side, thresholds)
-        masks = automatic(grid, thresholds)
+        masks = automatic(model, image, options.points_per_side, thresholds)
         print(f"{path}: {len(masks)} masks cover {masks.any(0).mean():.0%}")
         rows.append(np.concatenate([image, paint(image, masks)], 1))
     Image.fromarray(np.concatenate(rows)).save(options.out)

@@ -16,6 +16,7 @@ MOST_ANSWERS = 3
 CENTRAL = 0.4  # the share of single clicks that are near the middle of their region
 INNERMOST = 0.7  # of the greatest distance to the border: that far inside is near the middle
 COARSE = 4  # pixels between the places where that distance is looked at
+HIDDEN = 0.5  # the share of boxes that go to the region of two that fills its box less
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,32 @@ def clicks(rng: np.random.Generator, samples: list[Sample], count: int, most: in
     return Prompts(torch.tensor(images), located, labels, torch.tensor(answers))
 
 
+def filled(sample: Sample, node: int) -> float:
+    """How much of its box a region fills, 0 to 1: little where others hide most of it."""
+    mask = sample.inside[node][sample.labels[::COARSE, ::COARSE]]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 1.0
+    return mask.sum() / float((rows[-1] + 1 - rows[0]) * (columns[-1] + 1 - columns[0]))
+
+
+def boxed_nodes(rng: np.random.Generator, sample: Sample, count: int) -> list[int]:
+    """`count` regions to draw boxes around, more of those that others partly hide."""
+    pairs = rng.choice(np.flatnonzero(sample.wanted), (count, 2))
+    choose = rng.random(count) < HIDDEN
+    return [
+        int(min(pair, key=lambda node: filled(sample, node)) if both else pair[0])
+        for pair, both in zip(pairs, choose, strict=True)
+    ]
+
+
 def boxes(rng: np.random.Generator, samples: list[Sample], count: int) -> Prompts:
     """`count` boxes an image around regions, drawn a little carelessly."""
     images, points, answers = [], [], []
     offset = 0
     for index, sample in enumerate(samples):
-        nodes = np.flatnonzero(sample.wanted)
         side = sample.labels.shape[0]
-        for node in rng.choice(nodes, count):
+        for node in boxed_nodes(rng, sample, count):
             mask = sample.inside[node][sample.labels]
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             box = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], np.float32)
@@ -87,7 +106,7 @@ def boxes(rng: np.random.Generator, samples: list[Sample], count: int) -> Prompt
                 slack = np.minimum((box[1] - box[0]) * 0.1, 0.08 * side) * 0.5 + 0.5
                 box = np.clip(box + rng.normal(0, 1, (2, 2)) * slack, 0, side - 1)
             points.append(box)
-            answers.append([offset + int(node), -1, -1])
+            answers.append([offset + node, -1, -1])
             images.append(index)
         offset += len(sample.wanted)
     labels = torch.tensor([[2, 3]], dtype=torch.int32).expand(len(points), 2)

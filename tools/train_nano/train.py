@@ -9,7 +9,10 @@ import argparse
 import copy
 import math
 import os
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +46,15 @@ class Phase:
 class Preset:
     """A schedule. The scenes a step may draw from grow from `first` by `per_step` to `most`.
 
-    `balanced`: the share of the work over which the balanced cross-entropy fades out.
+    A step asks `clicks` single clicks and `boxes` boxes (or several clicks) about every picture,
+    and corrects `corrections` of the answers. `balanced`: the share of the work over which the
+    balanced cross-entropy fades out.
     """
 
     phases: tuple[Phase, ...]
     clicks: int
     boxes: int
+    corrections: int = 4
     rate: float = 1e-3
     warm_up: int = 200
     first: int = 768
@@ -63,13 +69,14 @@ PRESETS = {
     ),
     "gpu": Preset(
         (Phase(128, 4000, 64), Phase(256, 3000, 32), Phase(512, 4000, 12)), clicks=12, boxes=5,
-        first=20480, per_step=4.0, most=65536,
+        corrections=5, first=20480, per_step=4.0, most=65536,
     ),
     "refine": Preset(
-        (Phase(512, 1150, 4),), clicks=8, boxes=4, rate=5e-4, first=1024, balanced=0.0
+        (Phase(512, 1150, 4),), clicks=8, boxes=8, rate=5e-4, first=1024, balanced=0.0
     ),
     "test": Preset(
-        (Phase(64, 40, 2),), clicks=4, boxes=2, warm_up=5, first=64, per_step=0.0, most=64
+        (Phase(64, 40, 2),), clicks=4, boxes=2, corrections=2, warm_up=5, first=64, per_step=0.0,
+        most=64,
     ),
 }  # fmt: skip
 
@@ -118,12 +125,46 @@ def optimisers(model: Trainee) -> list[torch.optim.Optimizer]:
     ]
 
 
-class Trainer:
-    """A model, its optimisers and its moving average, at a step of a schedule."""
+def orthogonal(grad: Tensor, coefficients: tuple[float, ...], steps: int, eps: float) -> Tensor:
+    """Muon's quintic Newton-Schulz iteration (Jordan 2024) in float32, for a matrix (m, n)."""
+    a, b, c = coefficients
+    tall = grad.shape[0] > grad.shape[1]
+    x = grad.float().T if tall else grad.float()
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x
 
-    def __init__(self, preset: Preset, cache: Path, seed: int, device: str = "cpu"):
+
+@contextmanager
+def quick_muon(device: torch.device) -> Iterator[None]:
+    """Let torch's Muon iterate in float32 where bfloat16 is only emulated.
+
+    It knows bfloat16 alone, which takes more than half of a training step on such CPUs.
+    """
+    muon = torch.optim._muon
+    own = muon._zeropower_via_newtonschulz
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        muon._zeropower_via_newtonschulz = orthogonal
+    try:
+        yield
+    finally:
+        muon._zeropower_via_newtonschulz = own
+
+
+class Trainer:
+    """A model, its optimisers and its moving average, at a step of a schedule.
+
+    Of `ranks` processes that train together, each on pictures of its own, this is number `rank`.
+    """
+
+    def __init__(
+        self, preset: Preset, cache: Path, seed: int, device: str = "cpu", rank=0, ranks=1
+    ):
         torch.manual_seed(seed)
         self.preset, self.cache, self.seed = preset, cache, seed
+        self.rank, self.ranks = rank, ranks
         self.device = torch.device(device)
         self.model = Trainee().to(self.device).train()
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -152,19 +193,24 @@ class Trainer:
         """What a step is about; any process draws the same."""
         phase, preset = phase_at(self.preset, step), self.preset
         pool = int(min(preset.most, preset.first + preset.per_step * step))
+        turn = self.turn(step)
         return self.questions(
-            step, draw_batch(self.cache, self.seed, step, pool, phase.batch, phase.size)
+            step, draw_batch(self.cache, self.seed, turn, pool, phase.batch, phase.size)
         )
 
+    def turn(self, step: int) -> int:
+        """What randomness depends on, apart from the seed: the step's number and the rank."""
+        return step * self.ranks + self.rank
+
     def questions(self, step: int, samples: list[Sample]) -> ask.Batch:
-        rng = np.random.default_rng((self.seed, 2, step))
+        rng = np.random.default_rng((self.seed, 2, self.turn(step)))
         return ask.make_batch(rng, samples, self.preset.clicks, self.preset.boxes, step % 4 == 3)
 
     def advance(self, batch: ask.Batch | None = None) -> dict[str, float]:
         """Take one step. All randomness comes from the seed and the step's number."""
         batch = self.batch(self.step) if batch is None else batch
-        torch.manual_seed(self.seed * 1_000_003 + self.step)
-        rng = np.random.default_rng((self.seed, 3, self.step))
+        torch.manual_seed(self.seed * 1_000_003 + self.turn(self.step))
+        rng = np.random.default_rng((self.seed, 3, self.turn(self.step)))
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate_at(self.preset, self.step)
@@ -172,10 +218,13 @@ class Trainer:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             loss, report = self.loss(rng, batch)
         loss.backward()
+        if self.ranks > 1:
+            average_gradients(self.model, self.ranks)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             if torch.isfinite(norm):
-                optimiser.step()
+                with quick_muon(self.device):
+                    optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % EMA_EVERY == 0:
@@ -199,7 +248,7 @@ class Trainer:
             figures |= {"second_best": report["best"], "second_single": report["single"]}
         else:
             more, _ = self._correct(rng, features, batch.other, other_outcome, truth)
-        loss = loss + more * (preset.boxes / preset.clicks)
+        loss = loss + more * (preset.corrections / preset.clicks)
         figures = {key: float(value) for key, value in figures.items()}
         return loss + ENCODER_WEIGHT * extra, figures | {"encoder": float(extra.detach())}
 
@@ -234,7 +283,7 @@ class Trainer:
     def _correct(self, rng, features, prompts: ask.Prompts, outcome, truth: Tensor):
         """A second round on some prompts: their own mask as input, and a click where it errs."""
         logits, quality = outcome
-        count = min(len(prompts.image), self.preset.boxes * len(features[0]))
+        count = min(len(prompts.image), self.preset.corrections * len(features[0]))
         chosen = torch.from_numpy(rng.choice(len(prompts.image), count, replace=False))
         first = truth[prompts.answers[chosen, 0].to(self.device)]
         rows = chosen.to(self.device)
@@ -266,6 +315,19 @@ class Trainer:
                 self.average[name].copy_(value)
 
 
+def average_gradients(model: torch.nn.Module, ranks: int) -> None:
+    """Give every rank the mean of all ranks' gradients, in one message."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    torch.distributed.all_reduce(flat)
+    pieces = (flat / ranks).split([parameter.numel() for parameter in parameters])
+    for parameter, piece in zip(parameters, pieces, strict=True):
+        parameter.grad = piece.view_as(parameter) if piece.any() else None
+
+
 def save(trainer: Trainer, path: Path) -> None:
     """Write a checkpoint so that an interruption leaves either the old one or the new one."""
     draft = path.with_suffix(".part")
@@ -286,25 +348,40 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
+    parser.add_argument("--ranks", type=int, default=1, help="processes, each with a whole batch")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
     parser.add_argument("--start", type=Path, help="exported weights to start a new run from")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches")
     options = parser.parse_args()
+    options.run.mkdir(parents=True, exist_ok=True)
+    if options.ranks == 1:
+        work(0, options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"file://{folder}/meeting"
+        torch.multiprocessing.spawn(work, (options, meeting), nprocs=options.ranks)
+
+
+def work(rank: int, options: argparse.Namespace, meeting: str | None = None) -> None:
+    """Train as one of `options.ranks` processes, which find each other at `meeting`."""
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)  # they make the decoder half as slow again
+    if meeting:
+        torch.distributed.init_process_group("gloo", meeting, None, options.ranks, rank)
     preset = PRESETS[options.preset]
     if options.phases:
         preset = Preset(**{**vars(preset), "phases": parse_phases(options.phases)})
-    options.run.mkdir(parents=True, exist_ok=True)
     cache = options.cache or options.run / "cache"
-    trainer = Trainer(preset, cache, options.seed, options.device)
+    trainer = Trainer(preset, cache, options.seed, options.device, rank, options.ranks)
     checkpoint = options.run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, map_location=options.device, weights_only=True))
     elif options.start:
         trainer.begin_with(options.start)
     train(trainer, checkpoint, options.minutes, options.workers)
+    if meeting:
+        torch.distributed.destroy_process_group()
 
 
 def train(trainer: Trainer, checkpoint: Path, minutes: float, workers: int) -> None:
@@ -313,19 +390,32 @@ def train(trainer: Trainer, checkpoint: Path, minutes: float, workers: int) -> N
     started = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     batches = upcoming(trainer, steps, workers)
-    log = (checkpoint.parent / "log.txt").open("a", buffering=1)
-    while trainer.step < steps and time.monotonic() - started < minutes * 60:
+    first = trainer.rank == 0  # of several ranks, the one that logs and saves
+    log = (checkpoint.parent / "log.txt").open("a", buffering=1) if first else None
+    while trainer.step < steps and not over(trainer, started + minutes * 60):
         for key, value in trainer.advance(next(batches)).items():
             sums.setdefault(key, []).append(value)
         if trainer.step % 25 == 0:
             means = " ".join(f"{key} {np.mean(values):.3f}" for key, values in sums.items())
             elapsed = time.monotonic() - started
-            print(f"step {trainer.step} time {elapsed:.0f} {means}", file=log)
+            if log:
+                print(f"step {trainer.step} time {elapsed:.0f} {means}", file=log)
             sums = {}
-        if time.monotonic() - saved > 120:
+        if first and time.monotonic() - saved > 120:
             save(trainer, checkpoint)
             saved = time.monotonic()
-    save(trainer, checkpoint)
+    if first:
+        save(trainer, checkpoint)
+
+
+def over(trainer: Trainer, end: float) -> bool:
+    """Whether the time is up for any rank, so that all stop after the same step."""
+    late = time.monotonic() >= end
+    if trainer.ranks == 1:
+        return late
+    flag = torch.tensor(float(late))
+    torch.distributed.all_reduce(flag)
+    return bool(flag)
 
 
 def upcoming(trainer: Trainer, steps: int, workers: int):
