@@ -24,7 +24,7 @@ from .evaluate import HELD_OUT
 from .losses import pair_losses
 from .model import DEVIATION, INPUT, MEAN, Trainee, at_input, set_resolution
 from .scenes import SIZE
-from .train import LOGIT_SCALE
+from .train import LOGIT_SCALE, quick_muon
 
 RATE = 1e-3
 WARM_RATE = 3e-4  # of modules that are trained already
@@ -256,7 +256,8 @@ class Tracker:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
         for optimiser in self.optimisers:
-            optimiser.step()
+            with quick_muon(self.device):
+                optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         return float(loss.detach()), shown
