@@ -128,7 +128,7 @@ def select(given: argparse.Namespace) -> None:
         image=files.read_image(given.image) if given.image else None,
         depth=files.read_plane(given.depth) if given.depth else None,
         near_is=given.near_is,
-        colour=given.colour,
+        color=given.color,
         label=given.label,
         then_by=given.then_by or "",
     )
@@ -144,7 +144,7 @@ def _refuse_unasked(given: argparse.Namespace) -> None:
     if not given.depth:
         options.refuse_idle(given, ["near_is"], "--depth")
     asked = {name for by in (given.by, given.then_by) if by for name in CRITERIA[by].needs}
-    for name in ("point", "mask", "image", "depth", "colour", "label"):
+    for name in ("point", "mask", "image", "depth", "color", "label"):
         if getattr(given, name) and name not in asked:
             raise InputError(f"--{name} does nothing with --by {given.by}; leave it out.")
 

@@ -49,7 +49,7 @@ OF_DEPTH = (
     "far_feather",
     "focus",
     "range",
-    "normalise",
+    "normalize",
     "value_range",
     "clip_percent",
     "sky_strength",
@@ -144,7 +144,7 @@ def select_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--image", type=Path, help="picture whose colours count")
     made.add_argument("--depth", type=Path, help="depth map")
     made.add_argument("--near-is", choices=NEAR_IS, default="white", help="in the depth map")
-    made.add_argument("--colour", metavar="#RRGGBB", help="colour to look for")
+    made.add_argument("--color", metavar="#RRGGBB", help="colour to look for")
     made.add_argument("--label", action="append", help="name to look for; may be repeated")
     made.add_argument("--then-by", help="what settles ties", **criterion)
     made.add_argument("--out", metavar="MASK.png", type=Path, required=True)
@@ -206,7 +206,7 @@ def _depth_options(group: Any) -> None:
     add("--far-feather", type=float, default=0.5, help="length of the ramp behind")
     add("--focus", type=float, help="middle of full strength, instead of --near and --far")
     add("--range", type=float, default=0.25, help="depth of full strength about --focus")
-    add("--normalise", choices=MEASURES, default="linear", help="scale of depth")
+    add("--normalize", choices=MEASURES, default="linear", help="scale of depth")
     add(
         "--value-range", metavar="LOW,HIGH", type=_two,
         help="values of the map that count as nearest and farthest, in either order, for frames "

@@ -86,7 +86,7 @@ class Bench:
                     mask=self.mask,
                     image=self.image,
                     depth=self.depth,
-                    colour="#806040",
+                    color="#806040",
                     label="",
                 )
                 return chosen, rest_of(self.regions, chosen)

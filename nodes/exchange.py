@@ -275,7 +275,7 @@ class RegionsToLabelMap(io.ComfyNode):
                     tooltip="Region number / 65535, 0 for none: save as a 16-bit PNG to keep it.",
                 ),
                 io.Image.Output(
-                    display_name="colours", tooltip="A flat colour for each region, black for none."
+                    display_name="colors", tooltip="A flat colour for each region, black for none."
                 ),
                 io.Mask.Output(
                     display_name="numbers",

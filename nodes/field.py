@@ -84,7 +84,7 @@ class FieldFromDepth(io.ComfyNode):
                 unit("far_feather", 0.5, "Depth over which strength fades out behind far."),
                 *falloff_inputs(),
                 io.Combo.Input(
-                    "normalise",
+                    "normalize",
                     options=list(MEASURES),
                     tooltip=(
                         "What even steps are even in: the values as they are, their reciprocals, "
@@ -93,7 +93,7 @@ class FieldFromDepth(io.ComfyNode):
                     advanced=True,
                 ),
                 io.Combo.Input(
-                    "normalise_over",
+                    "normalize_over",
                     options=list(SPANS),
                     tooltip=(
                         "Nearest and farthest are taken from each frame, from the whole batch, or "
@@ -158,8 +158,8 @@ class FieldFromDepth(io.ComfyNode):
         falloff: str,
         gamma: float,
         invert: bool,
-        normalise: str,
-        normalise_over: str,
+        normalize: str,
+        normalize_over: str,
         range_low: float,
         range_high: float,
         clip_percent: float,
@@ -179,8 +179,8 @@ class FieldFromDepth(io.ComfyNode):
             falloff=falloff,
             gamma=gamma,
             invert=invert,
-            normalise=normalise,
-            normalise_over=normalise_over,
+            normalize=normalize,
+            normalize_over=normalize_over,
             value_range=(range_low, range_high),
             clip_percent=clip_percent,
             sky=None if heavens is None else for_work(heavens),
@@ -200,7 +200,7 @@ def _depth_value(id: str, default: float) -> io.Float.Input:
         min=-1e6,
         max=1e6,
         step=0.01,
-        tooltip="A value of the depth map itself; used when normalise_over is range.",
+        tooltip="A value of the depth map itself; used when normalize_over is range.",
         advanced=True,
     )
 

@@ -24,7 +24,7 @@ CATEGORY = "region fields/exchange"
 FORMATS = {
     "folder": "A folder with a PNG for each region, regions.json and overlay.png. Keeps all.",
     "label map": "A 16-bit PNG: 1 for the largest region, 2 for the next; 0 for none.",
-    "colours": "A PNG with a flat colour for each region, black for none.",
+    "colors": "A PNG with a flat colour for each region, black for none.",
     "COCO": "A JSON file for all images, with run-length encoded masks.",
 }
 
@@ -77,7 +77,7 @@ class SaveRegions(io.ComfyNode):
                 files.write_text(path, json.dumps(to_coco(frames)) + "\n")
             else:
                 path = path.with_suffix(".png")
-                _save_map(path, frame, in_colour=format == "colours")
+                _save_map(path, frame, in_colour=format == "colors")
             written.append(path.relative_to(folder_paths.get_output_directory()).as_posix())
         return io.NodeOutput(written, ui=ui.PreviewText("\n".join(written)))
 

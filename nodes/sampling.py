@@ -193,7 +193,7 @@ class RegionalWeights(io.ComfyNode):
                 "Fields as weights that sum to 1 at every pixel, one for each prompt, and one for "
                 "the background."
             ),
-            search_aliases=["regional prompt", "conditioning mask", "normalise masks", "partition"],
+            search_aliases=["regional prompt", "conditioning mask", "normalize masks", "partition"],
             inputs=[
                 fields_input("One for each prompt.", "Where one conditioning is to act.", 1, 15),
                 switch("background", "Add a last weight that takes what is left.", default=True),

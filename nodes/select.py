@@ -58,7 +58,7 @@ def criterion_inputs(how_many: io.Input) -> list[io.Input]:
         how_many,
         text("point", f"For the criteria with a point: {POINTS_FORM}."),
         text("label", "For label: one name, or several with commas between."),
-        text("colour", "For closest_colour: #rrggbb.", default="#ff0000", advanced=True),
+        text("color", "For closest_color: #rrggbb.", default="#ff0000", advanced=True),
         choice(
             "then_by",
             [NO_SECOND, *CRITERIA],
@@ -70,7 +70,7 @@ def criterion_inputs(how_many: io.Input) -> list[io.Input]:
             "mask", optional=True, tooltip="For best_iou and most_inside: what to compare."
         ),
         depth_input("For nearest_in_depth and farthest_in_depth.", optional=True),
-        io.Image.Input("image", optional=True, tooltip="For closest_colour: the picture itself."),
+        io.Image.Input("image", optional=True, tooltip="For closest_color: the picture itself."),
     ]
 
 
@@ -79,7 +79,7 @@ def questions(
     *,
     point: str,
     label: str,
-    colour: str,
+    color: str,
     near_is: str,
     mask: Tensor | None = None,
     depth: Any = None,
@@ -100,7 +100,7 @@ def questions(
             point=read_point(point),
             **{name: of_frame(batch, i, count, name) for name, batch in batches.items()},
             near_is=drawn,
-            colour=colour,
+            color=color,
             label=labels or None,
         )
         for i in range(count)

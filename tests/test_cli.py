@@ -321,7 +321,7 @@ def test_field_by_depth_takes_a_fixed_range_a_sky_and_the_pictures_edges(picture
     wanted = engine.field_from_depth(
         depth,
         near_is="black",
-        normalise_over="range",
+        normalize_over="range",
         value_range=(0.2, 0.8),
         sky_strength=0.5,
         image=files.read_image(picture),
@@ -365,7 +365,7 @@ def test_field_combines_fields_that_were_made_before(tmp_path):
 
 OTHERWISE = {
     ("FieldFromDepth", "band"): ["near", "focus"],
-    ("FieldFromDepth", "normalise_over"): ["value_range"],
+    ("FieldFromDepth", "normalize_over"): ["value_range"],
     ("FieldFromDepth", "range_low"): ["value_range"],
     ("FieldFromDepth", "range_high"): ["value_range"],
     ("FieldFromDepth", "sky"): ["sky_strength"],

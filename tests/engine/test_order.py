@@ -64,7 +64,7 @@ QUESTION = {
     "mask": MASK,
     "image": IMAGE,
     "depth": DEPTH,
-    "colour": "#806040",
+    "color": "#806040",
     "label": "a",
 }
 

@@ -201,7 +201,7 @@ def test_whole_numbers_and_16_bit_numbers_are_told_apart(host: Host):
         assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
 
 
-@pytest.mark.parametrize("format", ["folder", "label map", "colours", "COCO"])
+@pytest.mark.parametrize("format", ["folder", "label map", "colors", "COCO"])
 def test_saved_regions_are_loaded_again(host: Host, format: str):
     sent = Call(
         "RegionFields_SaveRegions",
@@ -271,7 +271,7 @@ def test_crops_for_captioners_are_small_and_paste_back(host: Host):
 
 
 def test_sorting_gives_masks_boxes_and_labels_in_one_order(host: Host):
-    asked = {"point": "", "label": "", "colour": "#000000", "then_by": "none", "near_is": "auto"}
+    asked = {"point": "", "label": "", "color": "#000000", "then_by": "none", "near_is": "auto"}
     found = host.call(
         "RegionFields_SortRegions",
         regions=REGIONS,
