@@ -231,7 +231,7 @@ def _distance_options(group: Any) -> None:
     add("--side", choices=SIDES, default="outside", help="where distance is measured")
     add("--inner-radius", type=float, default=0.0, help="full strength up to here")
     add("--outer-radius", type=float, default=100.0, help="none from here on")
-    add("--units", choices=UNITS, default="px", help="pixels, or percent of the short side")
+    add("--units", choices=UNITS, default="pixels", help="pixels, or percent of the short side")
     add("--default-outside", type=float, default=0.0, help="the least strength")
     add("--image-edges", metavar="IMAGE", type=Path, help="measure round this picture's edges")
     add(

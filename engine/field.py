@@ -119,7 +119,7 @@ def field_from_distance(
     side: str = "outside",
     inner_radius: float = 0.0,
     outer_radius: float = 100.0,
-    units: str = "px",
+    units: str = "pixels",
     falloff: str = "smoothstep",
     gamma: float = 1.0,
     default_outside: float = 0.0,
@@ -133,7 +133,7 @@ def field_from_distance(
 
     anchor, size, side, image, image_cost, depth, depth_cost: as in `distance_from`, which gives d;
     image or depth make it follow their edges.
-    inner_radius, outer_radius: >= 0; units "px" = pixels, "percent" = % of the short side.
+    inner_radius, outer_radius: >= 0, in units "pixels", or "percent" of the short side.
     side "outside": t = (outer - d) / (outer - inner): full up to `inner_radius` from the anchor,
     none from `outer_radius` on. side "inside": t = (d - inner) / (outer - inner): none outside and
     up to `inner_radius` within, full from `outer_radius` within. side "signed":
@@ -176,7 +176,7 @@ def strength_at(
     side: str = "outside",
     inner_radius: float = 0.0,
     outer_radius: float = 100.0,
-    units: str = "px",
+    units: str = "pixels",
     falloff: str = "smoothstep",
     gamma: float = 1.0,
     default_outside: float = 0.0,

@@ -9,9 +9,9 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..engine import InputError, Regions
-from ..engine.filter import AREA_UNITS, BORDER_RULES, filter_regions, remove_duplicates
+from ..engine.filter import BORDER_RULES, filter_regions, remove_duplicates
 from ..engine.ops.checks import counted
-from ..engine.ops.fields import as_mask
+from ..engine.ops.fields import UNITS, as_mask
 from ..engine.wand import magic_wand
 from .inputs import choice, number, switch, text, text_lines, unit, whole
 from .points import POINTS_FORM, read_point
@@ -32,7 +32,7 @@ class FilterRegions(io.ComfyNode):
                 regions_input(),
                 number("min_area", 0, 0, 1e9, 1, "The smallest area kept."),
                 number("max_area", 0, 0, 1e9, 1, "The largest area kept; 0 is no limit."),
-                choice("area_unit", AREA_UNITS, "Areas in pixels, or in % of the picture."),
+                choice("area_units", UNITS, "Areas in pixels, or in % of the picture."),
                 unit("min_score", 0, "The least predicted IoU kept."),
                 unit("min_stability", 0, "The least stability score kept."),
                 number(

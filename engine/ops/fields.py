@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .checks import BEYOND, OTHER_SCALE, InputError, check_scale
 
-UNITS = ("px", "percent")
+UNITS = ("pixels", "percent")
 """Of lengths: pixels, or percent of the picture's shorter side."""
 
 _SAME_ASPECT = 0.03

@@ -68,7 +68,7 @@ FROM_DISTANCE = {
     "side": "outside",
     "inner_radius": 1.0,
     "outer_radius": 12.0,
-    "units": "px",
+    "units": "pixels",
     "falloff": "smoothstep",
     "gamma": 1.0,
     "invert": False,
@@ -165,7 +165,7 @@ CURVE = {
 FILTER = {
     "min_area": 20.0,
     "max_area": 0.0,
-    "area_unit": "pixels",
+    "area_units": "pixels",
     "min_score": 0.0,
     "min_stability": 0.0,
     "min_elongation": 1.0,
