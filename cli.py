@@ -166,7 +166,7 @@ def cover(given: argparse.Namespace) -> None:
         smallest_gap=given.smallest_gap,
         image=image,
         segmenter=segmenter,
-        edge_strength=given.edge_strength,
+        image_cost=given.image_cost,
         depth=files.read_plane(given.depth) if given.depth else None,
         near_is=given.near_is,
         progress=Bar("filling"),
@@ -193,7 +193,7 @@ def _check_cover(given: argparse.Namespace) -> None:
     if given.method not in ("new_regions", "segment"):
         options.refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
     if given.method != "edges":
-        options.refuse_idle(given, ["edge_strength"], "--method edges")
+        options.refuse_idle(given, ["image_cost"], "--method edges")
     if given.method != "segment":
         options.refuse_idle(given, ["device"], "--method segment")
 

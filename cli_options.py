@@ -167,7 +167,7 @@ def cover_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--model", help="with segment: nano, or a SAM 2 checkpoint")
     made.add_argument("--device", default="cpu", help="with segment: where to compute")
     made.add_argument(
-        "--edge-strength", type=float, default=100.0,
+        "--image-cost", type=float, default=100.0,
         help="with edges: what one from black to white counts, in thousandths of the short side",
     )  # fmt: skip
     made.add_argument("--depth", type=Path, help="with overlaps by nearest_depth: depth map")

@@ -177,7 +177,7 @@ def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
         (["cover", "--near-is", "black"], "--near-is"),
         (["cover", "--image", "picture.png"], "--image"),
         (["cover", "--smallest-gap", "5"], "--smallest-gap"),
-        (["cover", "--edge-strength", "5"], "--edge-strength"),
+        (["cover", "--image-cost", "5"], "--image-cost"),
         (["cover", "--device", "cuda"], "--device"),
     ],
 )

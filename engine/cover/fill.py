@@ -48,7 +48,7 @@ def fill_coverage(
     max_gap: float | None = None,
     smallest_gap: int = 0,
     image: Tensor | None = None,
-    edge_strength: float = 100.0,
+    image_cost: float = 100.0,
     depth: Tensor | None = None,
     near_is: str = "white",
     segmenter: Segmenter | None = None,
@@ -63,7 +63,7 @@ def fill_coverage(
     method: what becomes of pixels that none holds, as in `FILL_METHODS`. "nearest" is exact; of
     regions equally near, the one whose nearest pixel is leftmost, then topmost. "edges" needs
     image (H, W, 3), sRGB; the cheapest path decides, on which an edge of contrast k in Oklab is
-    edge_strength x k thousandths of the short side long at any resolution, and grain and shading
+    image_cost x k thousandths of the short side long at any resolution, and grain and shading
     cost little (`ops.shortest_path.contrast_cost`). New regions have score 1 and new ids.
     max_gap: only pixels within so many pixels of a region are filled; None fills all. The result
     then may leave the rest out, and a second fill goes farther. smallest_gap: with "new_regions",
@@ -102,7 +102,7 @@ def fill_coverage(
     if method == "nearest":
         _fill_nearest(labels, gaps)
     elif method == "edges":
-        _fill_along_edges(labels, gaps, image, edge_strength, progress)
+        _fill_along_edges(labels, gaps, image, image_cost, progress)
     elif method == "background":
         labels[gaps] = len(regions) + 1
         return _from_labels(labels, regions, name="background")
@@ -147,15 +147,15 @@ def _fill_nearest(labels: Tensor, gaps: Tensor) -> None:
 
 
 def _fill_along_edges(
-    labels: Tensor, gaps: Tensor, image: Tensor | None, strength: float, progress: Progress | None
+    labels: Tensor, gaps: Tensor, image: Tensor | None, image_cost: float, progress: Progress | None
 ) -> None:
     assert image is not None
-    if not strength >= 0:
-        raise InputError(f"Fill Coverage: wanted an edge_strength of 0 or more, got {strength}.")
+    if not image_cost >= 0:
+        raise InputError(f"Fill Coverage: wanted an image_cost of 0 or more, got {image_cost}.")
     size = (labels.shape[0], labels.shape[1])
     sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():
-        cost = contrast_cost(oklab_planes(sized), strength).add_(1)
+        cost = contrast_cost(oklab_planes(sized), image_cost).add_(1)
         spread, _ = spread_labels(labels, cost, progress)
         labels[gaps] = spread[gaps]
 

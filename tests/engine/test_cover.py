@@ -217,7 +217,7 @@ def test_edges_stop_the_filling_where_the_picture_changes():
     image[:, 120:] = 1
 
     def drawn(picture: torch.Tensor) -> list[str]:
-        filled = fill_coverage(large, "edges", image=picture, edge_strength=3000)
+        filled = fill_coverage(large, "edges", image=picture, image_cost=3000)
         return [row[5::20] for row in map_of(filled)[5::20]]
 
     assert drawn(image) == ["33333355"] * 2
@@ -231,7 +231,7 @@ def test_filling_along_edges_is_the_same_at_any_resolution(size):
     image[:, int(0.3 * size) :] = 1
     ends = torch.zeros(2, size, size, dtype=torch.bool)
     ends[0, :, 0], ends[1, :, -1] = True, True
-    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image, edge_strength=200)
+    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image, image_cost=200)
     left = filled.masks[0 if bool(filled.masks[0, 0, 0]) else 1]
     assert float(left.float().mean()) == pytest.approx(0.4, abs=0.015)
 
@@ -357,7 +357,7 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"overlaps": "nearest_depth"}, "needs depth"),
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
-        ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),
+        ({"method": "edges", "image": torch.zeros(2, 8, 3), "image_cost": -1}, "image_cost"),
         ({"overlaps": "nearest_depth", "depth": torch.zeros(2, 2, 8)}, "one depth map, got 2"),
     ],
 )

@@ -99,7 +99,7 @@ FILL = {
     "overlaps": "nearest_depth",
     "max_gap": 0.0,
     "smallest_gap": 0,
-    "edge_strength": 100.0,
+    "image_cost": 100.0,
     "near_is": "auto",
 }
 COMBINE = {"mode": "screen", "amount": 0.8, "softness": 0.1, "invert": False}
