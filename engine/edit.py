@@ -169,7 +169,7 @@ def snap_edges(
     regions: Regions,
     image: Tensor,
     radius: int = 8,
-    softness: float = 0.02,
+    edge_contrast: float = 0.02,
     progress: Progress | None = None,
 ) -> Regions:
     """Move each outline to the image's edges, where there are any within `radius` pixels.
@@ -177,13 +177,13 @@ def snap_edges(
     image: sRGB (H, W, 3 or 4). Each mask is fitted to the image's colours (Oklab) by a guided
     filter with windows of 2 radius + 1, and cut at a half. Pixels farther than `radius` from the
     outline stay as they were, and so do those around which the image is flat: where the standard
-    deviation of the colour in their window is at most `softness` (Oklab, above 0).
+    deviation of the colour in their window is at most `edge_contrast` (Oklab, above 0).
     The image is gone through in tiles: what depends on it alone is computed once for all regions,
     and of a region only what lies around its outline is looked at. progress counts tiles.
     """
     check_number("Snap Edges: radius", radius, 1, 1000)
-    if not softness > 0:
-        raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
+    if not edge_contrast > 0:
+        raise InputError(f"Snap Edges: wanted an edge_contrast above 0, got {edge_contrast}.")
     colours = oklab_planes(image_beside(image, regions.size, regions.device))
     packed = regions.packed.clone()
     tiles = list(_tiles(regions.size, max(_SNAP_TILE, 4 * radius)))
@@ -192,7 +192,7 @@ def snap_edges(
             progress(done, len(tiles))
         met = _meeting(regions, rows, columns, radius)
         if met:
-            _snap_tile(regions, packed, met, (rows, columns), colours, radius, softness)
+            _snap_tile(regions, packed, met, (rows, columns), colours, radius, edge_contrast)
     return _with_masks(regions, packed)
 
 
@@ -203,7 +203,7 @@ def _snap_tile(
     tile: Window,
     colours: Tensor,
     radius: int,
-    softness: float,
+    edge_contrast: float,
 ) -> None:
     """Snap the regions `met` in a tile of the picture, from `regions` into `packed`."""
     height, width = regions.size
@@ -220,8 +220,8 @@ def _snap_tile(
         near = _near_outline(mask, inner, radius)
         if near is None:
             continue
-        guide = guide or Guide(colours[:, y0:y1, x0:x1], radius, softness**2)
-        movable = near[1] & (guide.variance[near[0]] > softness**2)
+        guide = guide or Guide(colours[:, y0:y1, x0:x1], radius, edge_contrast**2)
+        movable = near[1] & (guide.variance[near[0]] > edge_contrast**2)
         if not bool(movable.any()):
             continue
         around = _grown_window(near[0], 2 * radius, mask.shape)

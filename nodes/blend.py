@@ -75,12 +75,13 @@ class BlendRegionStrengths(io.ComfyNode):
                 ),
                 unit("outside_strength", 0.0, "Also for regions whose label isn't named."),
                 number(
-                    "edge_sigma",
+                    "edge_contrast",
                     0.05,
                     0.001,
                     1,
                     0.005,
-                    "membrane: how strong an edge must be to hold a strength back.",
+                    "membrane: edges of about this contrast or more hold a strength back; in "
+                    "Oklab, where black to white is 1.",
                     advanced=True,
                 ),
                 near_is_input(advanced=True),
@@ -103,7 +104,7 @@ class BlendRegionStrengths(io.ComfyNode):
         method: str,
         outside: str,
         outside_strength: float,
-        edge_sigma: float,
+        edge_contrast: float,
         near_is: str,
         depth: Any = None,
         image: Tensor | None = None,
@@ -135,7 +136,7 @@ class BlendRegionStrengths(io.ComfyNode):
                     default_outside=None if outside == "reach over" else outside_strength,
                     default_strength=outside_strength,
                     image=None if picture is None else picture[None],
-                    edge_sigma=edge_sigma,
+                    edge_contrast=edge_contrast,
                     progress=progress.frame(i),
                 )
             )

@@ -25,7 +25,7 @@ from ..engine.edit import (
     split_islands,
 )
 from ..engine.ops.fields import as_images, as_mask
-from .inputs import choice, field_output, lines, number, pixels, text, whole
+from .inputs import choice, edge_contrast_input, field_output, lines, number, pixels, text, whole
 from .types import (
     Progress,
     RegionsType,
@@ -240,20 +240,22 @@ class SnapRegions(io.ComfyNode):
                 regions_input(),
                 io.Image.Input("image", tooltip="The picture the regions are of."),
                 whole("radius", 8, 1, 256, "Outlines move by at most about this many pixels."),
-                number("softness", 0.02, 0.001, 1, 0.005, "Weaker edges than this don't count."),
+                edge_contrast_input(0.02),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, image: Tensor, radius: int, softness: float) -> io.NodeOutput:
+    def execute(
+        cls, regions: Any, image: Tensor, radius: int, edge_contrast: float
+    ) -> io.NodeOutput:
         frames, images = regions_from(regions), as_images(image)
         progress = Progress(len(frames))
         changed = []
         for i, frame in enumerate(frames):
             picture = of_frame(images, i, len(frames), "image")
-            changed.append(snap_edges(frame, picture, radius, softness, progress.frame(i)))
+            changed.append(snap_edges(frame, picture, radius, edge_contrast, progress.frame(i)))
         return io.NodeOutput(changed, stacked_unions(changed))
 
 

@@ -100,6 +100,17 @@ def depth_input(tooltip: str, optional: bool = False) -> io.MultiType.Input:
     )
 
 
+def edge_contrast_input(default: float) -> io.Float.Input:
+    return number(
+        "edge_contrast",
+        default,
+        0.001,
+        1,
+        0.005,
+        "Weaker edges than this don't count; in Oklab, where black to white is 1.",
+    )
+
+
 def near_is_input(**more: Any) -> io.Combo.Input:
     return choice(
         "near_is",

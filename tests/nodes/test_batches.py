@@ -150,7 +150,7 @@ BLEND = {
     "method": "partition",
     "outside": "reach over",
     "outside_strength": 0.0,
-    "edge_sigma": 0.05,
+    "edge_contrast": 0.05,
     "near_is": "auto",
 }
 CURVE = {
@@ -310,7 +310,7 @@ BATCHED = {
         "regions": sets(*SETS),
         "image": images(IMAGES),
         "radius": 3,
-        "softness": 0.02,
+        "edge_contrast": 0.02,
     },
     "RegionFields_NestRegions": {"regions": sets(*SETS), "inside": 0.5},
     "RegionFields_BoxesToRegions": {
@@ -413,7 +413,7 @@ ORDERED = {
     "RegionFields_GrowRegions": {"pixels": 3.0},
     "RegionFields_SmoothRegions": {"pixels": 2.0},
     "RegionFields_FeatherRegions": {"inside": 2.0, "outside": 3.0},
-    "RegionFields_SnapRegions": {"image": IMAGES[:1], "radius": 3, "softness": 0.02},
+    "RegionFields_SnapRegions": {"image": IMAGES[:1], "radius": 3, "edge_contrast": 0.02},
     "RegionFields_NestRegions": {"inside": 0.5},
     "RegionFields_MeasureField": {
         "field": FIELDS[:1],
