@@ -71,9 +71,14 @@ class BlendRegionStrengths(io.ComfyNode):
                     "outside",
                     ("reach over", "own strength"),
                     "Pixels in no region: the nearest regions reach over them, or they have "
-                    "outside_strength.",
+                    "default_outside.",
                 ),
-                unit("outside_strength", 0.0, "Also for regions whose label isn't named."),
+                unit(
+                    "default_outside",
+                    0.0,
+                    "The strength of pixels in no region where they have one of their own, and of "
+                    "regions whose label isn't named.",
+                ),
                 number(
                     "edge_contrast",
                     0.05,
@@ -103,7 +108,7 @@ class BlendRegionStrengths(io.ComfyNode):
         width: float,
         method: str,
         outside: str,
-        outside_strength: float,
+        default_outside: float,
         edge_contrast: float,
         near_is: str,
         depth: Any = None,
@@ -133,8 +138,8 @@ class BlendRegionStrengths(io.ComfyNode):
                     chosen,
                     width,
                     method=method,
-                    default_outside=None if outside == "reach over" else outside_strength,
-                    default_strength=outside_strength,
+                    default_outside=None if outside == "reach over" else default_outside,
+                    default_strength=default_outside,
                     image=None if picture is None else picture[None],
                     edge_contrast=edge_contrast,
                     progress=progress.frame(i),

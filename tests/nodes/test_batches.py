@@ -149,7 +149,7 @@ BLEND = {
     "width": 4.0,
     "method": "partition",
     "outside": "reach over",
-    "outside_strength": 0.0,
+    "default_outside": 0.0,
     "edge_contrast": 0.05,
     "near_is": "auto",
 }
