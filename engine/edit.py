@@ -45,21 +45,21 @@ def merge(regions: Regions, label: str = "") -> Regions:
     return Regions.from_masks(regions.union(), labels=[label])
 
 
-def combine_with(regions: Regions, mask: Tensor | Regions, how: str) -> Regions:
+def combine_with(regions: Regions, mask: Tensor | Regions, mode: str) -> Regions:
     """Each region combined with one mask, as in `COMBINATIONS`.
 
     mask: (H, W), bool or > 0.5, resized where it must be; or Regions, whose union it is.
     """
-    check_choice("Combine Regions: how", how, COMBINATIONS)
+    check_choice("Combine Regions: mode", mode, COMBINATIONS)
     if isinstance(mask, Regions):
         mask = mask.union()
     plane = pack_bits(mask_beside(mask, regions.size, regions.device, "Combine Regions"))
     own = regions.packed
-    if how == "add":
+    if mode == "add":
         packed = own | plane
-    elif how == "subtract":
+    elif mode == "subtract":
         packed = own & ~plane
-    elif how == "intersect":
+    elif mode == "intersect":
         packed = own & plane
     else:
         packed = own ^ plane

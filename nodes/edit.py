@@ -72,18 +72,18 @@ class CombineRegions(io.ComfyNode):
             inputs=[
                 regions_input(),
                 regions_input("mask", "A mask for each image, or regions, whose union counts."),
-                choice("how", COMBINATIONS, lines(COMBINATIONS)),
+                choice("mode", COMBINATIONS, lines(COMBINATIONS)),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, mask: Any, how: str) -> io.NodeOutput:
+    def execute(cls, regions: Any, mask: Any, mode: str) -> io.NodeOutput:
         frames = regions_from(regions)
         others = as_mask(mask) if isinstance(mask, Tensor) else list(mask)
         changed = [
-            combine_with(frame, of_frame(others, i, len(frames), "mask"), how)
+            combine_with(frame, of_frame(others, i, len(frames), "mask"), mode)
             for i, frame in enumerate(frames)
         ]
         return io.NodeOutput(changed, stacked_unions(changed))

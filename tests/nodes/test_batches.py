@@ -298,7 +298,7 @@ BATCHED = {
     "RegionFields_CombineRegions": {
         "regions": sets(*SETS),
         "mask": images((FIELDS > 0.5).float()),
-        "how": "subtract",
+        "mode": "subtract",
     },
     "RegionFields_MergeRegions": {"regions": sets(*SETS), "label": "all"},
     "RegionFields_SplitIslands": {"regions": sets(*SETS), "smallest": 1, "connectivity": "8"},
@@ -406,7 +406,7 @@ ORDERED = {
     "RegionFields_FilterRegions": FILTER | {"min_overlap": 0.0},
     "RegionFields_RemoveDuplicates": {"iou": 0.2},
     "RegionFields_RegionTable": {},
-    "RegionFields_CombineRegions": {"how": "exclude", "mask": (FIELDS[:1] > 0.5).float()},
+    "RegionFields_CombineRegions": {"mode": "exclude", "mask": (FIELDS[:1] > 0.5).float()},
     "RegionFields_MergeRegions": {"label": "all"},
     "RegionFields_SplitIslands": {"smallest": 1, "connectivity": "4"},
     "RegionFields_CleanRegions": {"holes": -1, "specks": 4},
