@@ -163,7 +163,7 @@ def cover(given: argparse.Namespace) -> None:
         method=given.method,
         overlaps=given.overlaps,
         max_gap=given.max_gap,
-        smallest_gap=given.smallest_gap,
+        min_gap_area=given.min_gap_area,
         image=image,
         segmenter=segmenter,
         image_cost=given.image_cost,
@@ -191,7 +191,7 @@ def _check_cover(given: argparse.Namespace) -> None:
     if given.method not in ("edges", "segment"):
         options.refuse_idle(given, ["image"], "--method edges or segment")
     if given.method not in ("new_regions", "segment"):
-        options.refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
+        options.refuse_idle(given, ["min_gap_area"], "--method new_regions or segment")
     if given.method != "edges":
         options.refuse_idle(given, ["image_cost"], "--method edges")
     if given.method != "segment":

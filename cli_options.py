@@ -160,7 +160,7 @@ def cover_options(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--max-gap", type=float, metavar="PX", help="fill no farther than this")
     made.add_argument(
-        "--smallest-gap", type=int, default=0, metavar="PX",
+        "--min-gap-area", type=int, default=0, metavar="PX",
         help="with new_regions and segment: gaps of fewer pixels go to the nearest region",
     )  # fmt: skip
     made.add_argument("--image", type=Path, help="with edges and segment: the picture")

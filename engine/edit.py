@@ -66,10 +66,10 @@ def combine_with(regions: Regions, mask: Tensor | Regions, mode: str) -> Regions
     return _with_masks(regions, packed)
 
 
-def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) -> Regions:
+def split_islands(regions: Regions, min_area: int = 1, connectivity: int = 8) -> Regions:
     """Each connected part of each region as a region of its own.
 
-    smallest: parts of fewer pixels are dropped. The largest part kept (of equals the one a
+    min_area: parts of fewer pixels are dropped. The largest part kept (of equals the one a
     row-by-row scan meets first) keeps the region's id; the others get new ids, in the order of
     the regions, then of the scan. Scores and labels go with every part.
     """
@@ -84,10 +84,10 @@ def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) ->
         found = islands_of(regions.packed[i], regions.boxes[i], regions.size[1], connectivity)
         areas = found.areas.tolist()
         largest = int(found.areas.argmax())
-        kept = [part for part, area in enumerate(areas) if area >= smallest]
+        kept = [part for part, area in enumerate(areas) if area >= min_area]
         if len(parts) + len(kept) > most:
             raise InputError(
-                f"Split Islands: more than {most} parts, which don't fit in memory. Raise smallest."
+                f"Split Islands: more than {most} parts, which don't fit in memory. Raise min_area."
             )
         held = {part: found.bits(part) for part in range(len(areas)) if part != largest}
         held[largest] = _without(regions, i, list(held.values()))

@@ -119,7 +119,7 @@ class SplitIslands(io.ComfyNode):
             search_aliases=["connected components", "separate", "blobs", "label", "parts"],
             inputs=[
                 regions_input(),
-                whole("smallest", 1, 1, 1 << 24, "Parts of fewer pixels are dropped."),
+                whole("min_area", 1, 1, 1 << 24, "Parts of fewer pixels are dropped."),
                 choice("connectivity", ("8", "4"), "8: corners connect. 4: only sides do."),
             ],
             outputs=edited_outputs("The parts. The largest keeps the id; all keep the label."),
@@ -127,8 +127,8 @@ class SplitIslands(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, regions: Any, smallest: int, connectivity: str) -> io.NodeOutput:
-        return edit_each(regions, lambda frame: split_islands(frame, smallest, int(connectivity)))
+    def execute(cls, regions: Any, min_area: int, connectivity: str) -> io.NodeOutput:
+        return edit_each(regions, lambda frame: split_islands(frame, min_area, int(connectivity)))
 
 
 class CleanRegions(io.ComfyNode):

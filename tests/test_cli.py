@@ -176,7 +176,7 @@ def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
         (["select", "--by", "largest", "--near-is", "black"], "--near-is"),
         (["cover", "--near-is", "black"], "--near-is"),
         (["cover", "--image", "picture.png"], "--image"),
-        (["cover", "--smallest-gap", "5"], "--smallest-gap"),
+        (["cover", "--min-gap-area", "5"], "--min-gap-area"),
         (["cover", "--image-cost", "5"], "--image-cost"),
         (["cover", "--device", "cuda"], "--device"),
     ],
@@ -251,7 +251,7 @@ def test_cover_asks_the_model_inside_the_gaps(folder, tmp_path, capsys):
     argv = ["cover", folder, "--method", "segment", "--out", tmp_path / "labels.png"]
     assert "--model" in _fails(capsys, *argv, "--image", tmp_path / "picture.png")
     assert "leave it out" in _fails(capsys, *argv[:2], "--model", "nano", *argv[4:])
-    _run(*argv, "--image", tmp_path / "picture.png", "--model", "nano", "--smallest-gap", 40)
+    _run(*argv, "--image", tmp_path / "picture.png", "--model", "nano", "--min-gap-area", 40)
     labels = np.asarray(Image.open(tmp_path / "labels.png"))
     assert labels.min() > 0
     assert json.loads(capsys.readouterr().out)["after"]["covered"] == 1

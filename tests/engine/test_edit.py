@@ -126,7 +126,7 @@ def test_the_largest_island_keeps_the_id():
     assert parts.areas.tolist() == [3, 2, 1]
     assert parts.labels == ("cup",) * 3
     assert parts.scores.tolist() == [0.5] * 3
-    assert split_islands(regions, smallest=2).ids.tolist() == [4, 5]
+    assert split_islands(regions, min_area=2).ids.tolist() == [4, 5]
 
 
 def test_islands_that_touch_at_a_corner_split_under_4():

@@ -330,7 +330,7 @@ LACKING = {
 
 @pytest.mark.parametrize("told", LACKING)
 def test_a_missing_input_is_asked_for_in_the_nodes_own_words(host: Host, told: str):
-    settings = {"method": "nearest", "overlaps": "smallest", "max_gap": 0.0, "smallest_gap": 0}
+    settings = {"method": "nearest", "overlaps": "smallest", "max_gap": 0.0, "min_gap_area": 0}
     settings |= {"image_cost": 100.0, "near_is": "auto"} | LACKING[told]
     with pytest.raises(HostError, match=f"Fill Coverage: {told}"):
         host.call("RegionFields_FillCoverage", regions=REGIONS, **settings)
