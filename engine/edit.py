@@ -138,17 +138,17 @@ def grow(regions: Regions, pixels: float) -> Regions:
     return _each(regions, reach, lambda mask: _grown(mask, pixels))
 
 
-def smooth(regions: Regions, pixels: float) -> Regions:
-    """Round each outline: first notches and gaps narrower than twice `pixels` close, then spikes
+def smooth(regions: Regions, radius: float) -> Regions:
+    """Round each outline: first notches and gaps narrower than twice `radius` close, then spikes
     and bridges narrower than that go (closing and opening by a disc of that radius)."""
-    check_number("Smooth Regions: pixels", pixels, 0, 1e4)
+    check_number("Smooth Regions: radius", radius, 0, 1e4)
 
     def change(mask: Tensor) -> Tensor:
-        for step in (pixels, -pixels, -pixels, pixels):
+        for step in (radius, -radius, -radius, radius):
             mask = _grown(mask, step)
         return mask
 
-    return _each(regions, 2 * math.ceil(pixels) + 2, change)
+    return _each(regions, 2 * math.ceil(radius) + 2, change)
 
 
 def feather(regions: Regions, inside: float, outside: float) -> Tensor:

@@ -190,15 +190,15 @@ class SmoothRegions(io.ComfyNode):
             search_aliases=["open", "close", "morphology", "round corners", "smooth mask"],
             inputs=[
                 regions_input(),
-                number("pixels", 4, 0, 1024, 1, "Radius of the disc that rounds."),
+                number("radius", 4, 0, 1024, 1, "Pixels, of the disc that rounds."),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, pixels: float) -> io.NodeOutput:
-        return edit_each(regions, lambda frame: smooth(frame, pixels))
+    def execute(cls, regions: Any, radius: float) -> io.NodeOutput:
+        return edit_each(regions, lambda frame: smooth(frame, radius))
 
 
 class FeatherRegions(io.ComfyNode):

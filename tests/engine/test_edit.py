@@ -320,7 +320,7 @@ def test_edits_keep_scores_and_labels():
         (lambda r: combine_with(r, torch.ones(1, 2), "xor"), "wanted one of add"),
         (lambda r: combine_with(r, torch.ones(2, 1, 2), "add"), "wanted one mask, got 2"),
         (lambda r: grow(r, math.nan), "pixels"),
-        (lambda r: smooth(r, -1), "pixels"),
+        (lambda r: smooth(r, -1), "radius"),
         (lambda r: fill_holes(r, -1), "area"),
         (lambda r: remove_specks(r, -1), "area"),
         (lambda r: feather(r, -1, 0), "inside"),

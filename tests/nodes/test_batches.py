@@ -304,7 +304,7 @@ BATCHED = {
     "RegionFields_SplitIslands": {"regions": sets(*SETS), "min_area": 1, "connectivity": "8"},
     "RegionFields_CleanRegions": {"regions": sets(*SETS), "holes": 10, "specks": 4},
     "RegionFields_GrowRegions": {"regions": sets(*SETS), "pixels": -1.0},
-    "RegionFields_SmoothRegions": {"regions": sets(*SETS), "pixels": 2.0},
+    "RegionFields_SmoothRegions": {"regions": sets(*SETS), "radius": 2.0},
     "RegionFields_FeatherRegions": {"regions": sets(*SETS), "inside": 2.0, "outside": 3.0},
     "RegionFields_SnapRegions": {
         "regions": sets(*SETS),
@@ -411,7 +411,7 @@ ORDERED = {
     "RegionFields_SplitIslands": {"min_area": 1, "connectivity": "4"},
     "RegionFields_CleanRegions": {"holes": -1, "specks": 4},
     "RegionFields_GrowRegions": {"pixels": 3.0},
-    "RegionFields_SmoothRegions": {"pixels": 2.0},
+    "RegionFields_SmoothRegions": {"radius": 2.0},
     "RegionFields_FeatherRegions": {"inside": 2.0, "outside": 3.0},
     "RegionFields_SnapRegions": {"image": IMAGES[:1], "radius": 3, "edge_contrast": 0.02},
     "RegionFields_NestRegions": {"inside": 0.5},
