@@ -22,7 +22,6 @@ from . import engine
 from .cli_field import field
 from .demo import run as run_demo
 from .engine import Coverage, InputError, Regions, files
-from .engine.ops.checks import counted
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
@@ -133,10 +132,16 @@ def select(given: argparse.Namespace) -> None:
         then_by=given.then_by or "",
     )
     if len(chosen) == 0:
-        total = counted(len(regions), "region")
-        raise InputError(f"{given.folder}: none of the {total} fits --by {given.by}.")
+        raise InputError(f"{given.folder}: {_nothing_fits(len(regions), given.by)}")
     files.write_mask(given.out, chosen.union())
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
+
+
+def _nothing_fits(count: int, by: str) -> str:
+    if count == 0:
+        return "it holds no region to select."
+    which = "its only region doesn't fit" if count == 1 else f"none of the {count} regions fits"
+    return f"{which} --by {by}."
 
 
 def _refuse_unasked(given: argparse.Namespace) -> None:

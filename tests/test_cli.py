@@ -222,11 +222,23 @@ def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
 
 def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
     argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
-    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
+    assert "none of the 3 regions fits --by" in _fails(capsys, "select", folder, *argv)
     assert "point" in _fails(
         capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
     )
     assert not (tmp_path / "mask.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "it holds no region"), (1, "its only region doesn't fit --by")]
+)
+def test_select_says_when_no_region_or_the_only_one_doesnt_fit(tmp_path, capsys, count, told):
+    masks = torch.zeros((count, 4, 6), dtype=torch.bool)
+    masks[:, 1:3, 1:3] = True
+    regions = Regions.from_masks(masks)
+    files.save_regions(tmp_path / "set", regions, {}, torch.zeros(4, 6, 3))
+    argv = ["--by", "containing_point", "--point", "5,0", "--out", tmp_path / "mask.png"]
+    assert told in _fails(capsys, "select", tmp_path / "set", *argv)
 
 
 @pytest.mark.parametrize("method", ["nearest", "background", "new_regions"])

@@ -60,6 +60,8 @@ class Coverage:
 
     def sentence(self) -> str:
         """The coverage in words."""
+        if not self.regions:
+            return "No region: nothing of the image is covered."
         noun = "region covers" if self.regions == 1 else "regions cover"
         text = f"{self.regions} {noun} {_percent(self.covered)} of the image"
         if self.overlapped:

@@ -318,7 +318,7 @@ def test_gaps_are_the_largest_parts_of_what_is_uncovered(stack):
 
 def test_sentences_for_none_all_and_nearly_all():
     none = measure_coverage(Regions.empty((4, 5)))
-    assert none.sentence() == "0 regions cover 0 % of the image; one gap of 100 % is in no region."
+    assert none.sentence() == "No region: nothing of the image is covered."
     whole = torch.ones((1, 100, 100), dtype=torch.bool)
     all_of_it = measure_coverage(Regions.from_masks(whole))
     assert all_of_it.sentence() == "1 region covers 100 % of the image; no pixel is left out."
