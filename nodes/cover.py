@@ -118,8 +118,8 @@ class FillCoverage(io.ComfyNode):
                     0,
                     1e4,
                     1,
-                    "With edges: how far an edge holds the fill back. One from black to white "
-                    "counts as this many thousandths of the picture's shorter side.",
+                    "With edges: what an edge from black to white adds to the way across it, in "
+                    "thousandths of the picture's shorter side. More holds the fill back more.",
                     advanced=True,
                 ),
                 near_is_input(advanced=True),

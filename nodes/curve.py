@@ -90,7 +90,7 @@ class SnapField(io.ComfyNode):
             inputs=[
                 field_input(),
                 io.Image.Input("image", tooltip="The picture whose edges count."),
-                whole("radius", 16, 1, 512, "Edges up to about so far away attract."),
+                whole("radius", 16, 1, 512, "Edges up to about this far away attract."),
                 edge_contrast_input(0.05),
                 unit("amount", 1, "0 leaves the field, 1 is the snapped field."),
                 choice(

@@ -281,13 +281,14 @@ class FieldFromDistance(io.ComfyNode):
                 pixels(
                     "inner_radius",
                     0.0,
-                    "Full strength up to this distance; signed: from so far inside on; inside: "
-                    "none up to so far inside.",
+                    "outside: full strength up to this distance. inside: none up to this distance "
+                    "from the outline. signed: full from this distance inside the outline on.",
                 ),
                 pixels(
                     "outer_radius",
                     100.0,
-                    "No strength from this distance on; inside: full from so far inside on.",
+                    "outside: no strength from this distance on. inside: full from this distance "
+                    "on. signed: none from this distance outside the outline on.",
                 ),
                 io.Combo.Input(
                     "units",
@@ -313,8 +314,8 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long the picture's edges make the way: an edge from black to white so "
-                    "many thousandths of the shorter side, a fainter one in proportion.",
+                    "What an edge from black to white adds to the way across it, in thousandths "
+                    "of the picture's shorter side; a fainter edge adds less in proportion.",
                     advanced=True,
                 ),
                 number(
@@ -323,8 +324,9 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long steps in depth make the way: one from nearest to farthest so many "
-                    "thousandths of the shorter side, a smaller one in proportion.",
+                    "What a step from nearest to farthest adds to the way across it, in "
+                    "thousandths of the picture's shorter side; a smaller step adds less in "
+                    "proportion.",
                     advanced=True,
                 ),
                 depth_input("For a path round the edges of depth.", optional=True),

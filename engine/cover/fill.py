@@ -65,7 +65,7 @@ def fill_coverage(
     image (H, W, 3), sRGB; the cheapest path decides, on which an edge of contrast k in Oklab is
     image_cost x k thousandths of the short side long at any resolution, and grain and shading
     cost little (`ops.shortest_path.contrast_cost`). New regions have score 1 and new ids.
-    max_gap: only pixels within so many pixels of a region are filled; None fills all. The result
+    max_gap: only pixels within this many pixels of a region are filled; None fills all. The result
     then may leave the rest out, and a second fill goes farther. min_gap_area: with "new_regions",
     connected gaps (8 neighbours) of fewer pixels go to the nearest region instead.
     "segment" needs a segmenter: a function that gets points x, y inside gaps and gives the regions
