@@ -11,7 +11,7 @@ from torch import Tensor
 from ..engine import InputError, Regions, blend_strengths
 from ..engine.blend import BLENDS, strengths_by_depth, strengths_by_rank
 from ..engine.ops.checks import parse_json, short
-from ..engine.ops.fields import as_images, as_planes
+from ..engine.ops.fields import as_planes, image_batch
 from .field import depth_from
 from .inputs import choice, depth_input, field_output, near_is_input, number, pixels, text, unit
 from .types import (
@@ -120,7 +120,7 @@ class BlendRegionStrengths(io.ComfyNode):
         if depth is not None:
             found, _, drawn = depth_from(depth, near_is)
             planes = as_planes(found, "depth")
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         progress = Progress(len(frames))
         fields = []
         for i, frame in enumerate(frames):

@@ -12,7 +12,7 @@ from ..engine import InputError, fill_coverage, measure_coverage
 from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.beside import image_beside
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
 from .inputs import choice, depth_input, lines, near_is_input, number, pixels, whole
@@ -162,7 +162,7 @@ class FillCoverage(io.ComfyNode):
                 "another method."
             )
         frames = regions_from(regions)
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         values, drawn = None, "white"
         if depth is not None:
             values, _, drawn = depth_from(depth, near_is)

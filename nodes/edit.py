@@ -24,7 +24,7 @@ from ..engine.edit import (
     snap_edges,
     split_islands,
 )
-from ..engine.ops.fields import as_images, as_mask
+from ..engine.ops.fields import as_mask, image_batch
 from .inputs import choice, edge_contrast_input, field_output, lines, number, pixels, text, whole
 from .types import (
     Progress,
@@ -250,7 +250,7 @@ class SnapRegions(io.ComfyNode):
     def execute(
         cls, regions: Any, image: Tensor, radius: int, edge_contrast: float
     ) -> io.NodeOutput:
-        frames, images = regions_from(regions), as_images(image)
+        frames, images = regions_from(regions), image_batch(image)
         progress = Progress(len(frames))
         changed = []
         for i, frame in enumerate(frames):

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..engine import InputError, Regions, files, measure_coverage
 from ..engine.coco import from_coco, to_coco
 from ..engine.label_map import from_colour_map, from_label_map, to_colour_map, to_label_map
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from ..engine.preview import draw_regions
 from .inputs import choice, lines, text
 from .types import RegionsType, named, of_frame, regions_from, regions_input
@@ -66,7 +66,7 @@ class SaveRegions(io.ComfyNode):
         cls, regions: Any, filename_prefix: str, format: str, image: Tensor | None = None
     ) -> io.NodeOutput:
         frames = regions_from(regions)
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         written = []
         for i, frame in enumerate(frames[:1] if format == "COCO" else frames):
             path = _next_path(filename_prefix, frame)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..engine import Regions
 from ..engine.exchange import to_boxes
-from ..engine.ops.fields import as_images, as_mask
+from ..engine.ops.fields import as_mask, image_batch
 from ..engine.selection import (
     CRITERIA,
     Question,
@@ -92,7 +92,7 @@ def questions(
     batches = {
         "mask": None if mask is None else as_mask(mask),
         "depth": values,
-        "image": None if image is None else as_images(image),
+        "image": None if image is None else image_batch(image),
     }
     labels = [name.strip() for name in label.split(",") if name.strip()]
     return [
