@@ -168,7 +168,8 @@ def cover_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--device", default="cpu", help="with segment: where to compute")
     made.add_argument(
         "--image-cost", type=float, default=100.0,
-        help="with edges: what each adds to the way, from black to white, in 1/1000 of the short side",
+        help="with edges: what one from black to white adds to the way, in thousandths of the "
+        "short side",
     )  # fmt: skip
     made.add_argument("--depth", type=Path, help="with overlaps by nearest_depth: depth map")
     made.add_argument("--near-is", choices=NEAR_IS, default="white", help="in the depth map")
@@ -236,12 +237,13 @@ def _distance_options(group: Any) -> None:
     add("--image-edges", metavar="IMAGE", type=Path, help="measure round this picture's edges")
     add(
         "--image-cost", type=float, default=500.0,
-        help="what an edge from black to white adds to the way, in 1/1000 of the short side",
+        help="what an edge from black to white adds to the way, in thousandths of the short side",
     )  # fmt: skip
     add("--depth-edges", metavar="DEPTH", type=Path, help="measure round the edges of this depth")
     add(
         "--depth-cost", type=float, default=500.0,
-        help="what a step from nearest to farthest adds to the way, in 1/1000 of the short side",
+        help="what a step from nearest to farthest adds to the way, in thousandths of the short "
+        "side",
     )  # fmt: skip
 
 
