@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -43,27 +44,15 @@ def field(given: argparse.Namespace) -> None:
         files.write_image(given.heat, draw_field(whole, contours=9))
 
 
+def _keywords(given: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(given, name) for name in (*names, *options.OF_RAMPS)}
+
+
 def _by_depth(given: argparse.Namespace) -> Tensor:
-    return engine.field_from_depth(
-        files.read_plane(given.depth),
-        near_is=given.near_is,
-        near=given.near,
-        far=given.far,
-        near_feather=given.near_feather,
-        far_feather=given.far_feather,
-        focus=given.focus,
-        range=given.range,
-        falloff=given.falloff,
-        gamma=given.gamma,
-        normalize=given.normalize,
-        normalize_over="frame" if given.value_range is None else "range",
-        value_range=given.value_range,
-        clip_percent=given.clip_percent,
-        sky_strength=given.sky_strength,
-        holes=given.holes,
-        image=None if given.image is None else files.read_image(given.image),
-        skip_outlines=given.skip_outlines,
-    )
+    keywords = _keywords(given, options.OF_DEPTH)
+    keywords["image"] = None if given.image is None else files.read_image(given.image)
+    keywords["normalize_over"] = "frame" if given.value_range is None else "range"
+    return engine.field_from_depth(files.read_plane(given.depth), **keywords)
 
 
 def _by_distance(size: tuple[int, int] | None, given: argparse.Namespace) -> Tensor:
@@ -73,21 +62,9 @@ def _by_distance(size: tuple[int, int] | None, given: argparse.Namespace) -> Ten
     else:
         anchor = given.anchor or given.anchor_box
         size = size or _size_of(guide if given.like is None else files.read_image(given.like))
-    return engine.field_from_distance(
-        anchor,
-        size=size,
-        side=given.side,
-        inner_radius=given.inner_radius,
-        outer_radius=given.outer_radius,
-        units=given.units,
-        falloff=given.falloff,
-        gamma=given.gamma,
-        default_outside=given.default_outside,
-        image=guide,
-        image_cost=given.image_cost,
-        depth=None if given.depth_edges is None else files.read_plane(given.depth_edges),
-        depth_cost=given.depth_cost,
-    )
+    depth = None if given.depth_edges is None else files.read_plane(given.depth_edges)
+    keywords = _keywords(given, options.OF_DISTANCE)
+    return engine.field_from_distance(anchor, size=size, image=guide, depth=depth, **keywords)
 
 
 def _size_of(picture: Tensor | None) -> tuple[int, int]:
@@ -112,8 +89,12 @@ def _check(given: argparse.Namespace) -> None:
         return
     needs: list[tuple[bool, Sequence[str], str]] = [
         (bool(given.depth), options.OF_DEPTH, "--depth"),
-        (bool(anchors), options.OF_DISTANCE, "--anchor, --anchor-mask or --anchor-box"),
-        (bool(given.depth or anchors), ("falloff", "gamma"), "--depth or an anchor"),
+        (
+            bool(anchors),
+            (*options.OF_DISTANCE, *options.BESIDE_ANCHOR),
+            "--anchor, --anchor-mask or --anchor-box",
+        ),
+        (bool(given.depth or anchors), options.OF_RAMPS, "--depth or an anchor"),
         (len(sources) > 1, ("combine", "amount"), "both --depth and an anchor, or --also"),
         (given.combine.startswith("smooth"), ("softness",), "--combine smooth_min or smooth_max"),
         (bool(given.image_edges), ("image_cost",), "--image-edges"),

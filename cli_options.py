@@ -63,13 +63,13 @@ OF_DISTANCE = (
     "outer_radius",
     "units",
     "default_outside",
-    "like",
-    "image_edges",
     "image_cost",
-    "depth_edges",
     "depth_cost",
 )
-"""Options of `field` that are for a field by depth, and by distance."""
+OF_RAMPS = ("falloff", "gamma")
+"""Options of `field` for a field by depth, by distance, and by either: keywords of the engine."""
+BESIDE_ANCHOR = ("like", "image_edges", "depth_edges")
+"""Files that go with an anchor."""
 
 
 def spelt(name: str) -> str:
