@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import cli_options as options
 from . import engine
-from .cli_field import field
+from .cli_field import field, field_options
 from .demo import run as run_demo
 from .engine import Coverage, InputError, Regions, files
 from .engine.ops.fields import picture_of_size
@@ -269,13 +269,13 @@ def make_parser() -> argparse.ArgumentParser:
     options.cover_options(
         verb("cover", cover, "give every pixel to one region; report the coverage")
     )
-    options.field_options(
+    field_options(
         verb("field", field, "make a strength field from depth, distance and other fields")
     )
     options.apply_options(verb("apply", apply, "mix two images by a field"))
     made = verb("demo", demo, "run all of it on the bundled scene")
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
-    made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
+    made.add_argument("--model", default="nano", help=options.MODEL)
     return parser
 
 
