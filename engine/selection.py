@@ -232,7 +232,8 @@ CRITERIA: dict[str, Criterion] = {
     ),
     "nearest_point": Criterion(
         _from_point,
-        "Its nearest pixel is nearest to the point's pixel; 0 if it holds it. Ties: the smallest.",
+        "Its nearest pixel is nearest to the point's pixel; of equals, as when several hold it, "
+        "the smallest.",
         ("point",),
         "smallest",
     ),

@@ -53,19 +53,23 @@ class BlendRegionStrengths(io.ComfyNode):
                     "Where each region's strength comes from: its depth, its place in an order, "
                     "its label, or a list in canonical order (largest first).",
                 ),
-                unit("first", 1.0, "For the nearest region, or the first in the order."),
-                unit("last", 0.0, "For the farthest region, or the last in the order."),
+                unit("first", 1.0, "Strength of the nearest region, or of the first in the order."),
+                unit("last", 0.0, "Strength of the farthest region, or of the last in the order."),
                 text(
                     "values",
                     'listed: "1, 0.5, 0.2", one a region. by label: {"sky": 0, "person": 1}.',
                     multiline=True,
                 ),
-                pixels("width", 20, "How far strengths blend across a border. More is gentler."),
+                pixels(
+                    "width",
+                    20,
+                    "How far strengths blend across a border, in pixels. More is gentler.",
+                ),
                 choice(
                     "method",
                     BLENDS,
-                    "partition: by distance, slope at most (max - min) / (2 width). membrane: "
-                    "changes where the picture has edges.",
+                    "partition: by the distance to each region, nowhere steeper than (max - min) "
+                    "/ (2 width) a pixel. membrane: changes where the picture has edges.",
                 ),
                 choice(
                     "outside",

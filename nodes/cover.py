@@ -59,7 +59,9 @@ class MeasureCoverage(io.ComfyNode):
                 io.Mask.Output(display_name="uncovered", tooltip="Pixels in no region."),
                 io.Mask.Output(
                     display_name="count_map",
-                    tooltip="Regions over each pixel, as a share of the most over any pixel.",
+                    tooltip=(
+                        "How many regions hold each pixel, as a share of the most that hold any."
+                    ),
                 ),
                 RegionsType.Output(display_name="gaps", tooltip="The 10 largest gaps as regions."),
                 io.String.Output(

@@ -126,7 +126,7 @@ class SmoothOverTime(io.ComfyNode):
                     0.1,
                     256,
                     0.5,
-                    "median: how many frames either way take part. gaussian: how many away a frame "
+                    "In frames. median: how many either way take part. gaussian: how far away one "
                     "counts a seventh.",
                 ),
                 choice(

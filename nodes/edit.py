@@ -190,7 +190,7 @@ class SmoothRegions(io.ComfyNode):
             search_aliases=["open", "close", "morphology", "round corners", "smooth mask"],
             inputs=[
                 regions_input(),
-                number("radius", 4, 0, 1024, 1, "Pixels, of the disc that rounds."),
+                number("radius", 4, 0, 1024, 1, "Radius in pixels of the disc that rounds."),
             ],
             outputs=edited_outputs(),
         )
@@ -212,8 +212,8 @@ class FeatherRegions(io.ComfyNode):
             search_aliases=["blur mask", "soft edge", "feather mask", "fade", "smooth edge"],
             inputs=[
                 regions_input(),
-                pixels("inside", 8, "Full from this many pixels inside the outline."),
-                pixels("outside", 8, "None from this many pixels outside it."),
+                pixels("inside", 8, "Full strength from this many pixels inside the outline on."),
+                pixels("outside", 8, "No strength from this many pixels outside the outline on."),
             ],
             outputs=[field_output()],
         )
@@ -270,13 +270,24 @@ class NestRegions(io.ComfyNode):
             search_aliases=["hierarchy", "parents", "children", "parts", "contains", "tree"],
             inputs=[
                 regions_input(),
-                number("inside", 0.9, 0.01, 1, 0.01, "Share of a region that must lie in another."),
+                number(
+                    "inside",
+                    0.9,
+                    0.01,
+                    1,
+                    0.01,
+                    "Share of a region that must lie in another for it to count as part of that "
+                    "one.",
+                ),
             ],
             outputs=[
                 RegionsType.Output(display_name="wholes", tooltip="Regions that lie in no other."),
                 RegionsType.Output(display_name="parts", tooltip="Regions that hold no other."),
                 io.String.Output(
-                    display_name="text", tooltip="A line for each: id in id of what holds it."
+                    display_name="text",
+                    tooltip=(
+                        "A line for each region, such as 5 in 2: its id, and that of what holds it."
+                    ),
                 ),
             ],
         )

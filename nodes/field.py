@@ -87,8 +87,9 @@ class FieldFromDepth(io.ComfyNode):
                     "normalize",
                     options=list(MEASURES),
                     tooltip=(
-                        "What even steps are even in: the values as they are, their reciprocals, "
-                        "their logarithms, or the share of pixels that are nearer (rank)."
+                        "What depth from 0 to 1 is even in. linear: the values as they are. "
+                        "disparity: their reciprocals. log: their logarithms. rank: the share of "
+                        "pixels that are nearer."
                     ),
                     advanced=True,
                 ),
@@ -96,8 +97,8 @@ class FieldFromDepth(io.ComfyNode):
                     "normalize_over",
                     options=list(SPANS),
                     tooltip=(
-                        "Nearest and farthest are taken from each frame, from the whole batch, or "
-                        "from range_low and range_high, so that a video doesn't flicker."
+                        "Where nearest and farthest are taken from: each frame, the whole batch, "
+                        "or range_low and range_high. The last two keep a video from flickering."
                     ),
                     advanced=True,
                 ),
@@ -299,7 +300,8 @@ class FieldFromDistance(io.ComfyNode):
                 unit(
                     "default_outside",
                     0.0,
-                    "The strength where the anchor's reach ends; also without any anchor.",
+                    "The strength beyond the anchor's reach, and everywhere if the anchor is "
+                    "empty.",
                     advanced=True,
                 ),
                 choice(
@@ -436,8 +438,10 @@ class CombineFields(io.ComfyNode):
                     "mode",
                     options=list(COMBINE_MODES),
                     tooltip=(
-                        "multiply: strong where all are. max: where any is. subtract: the first "
-                        "less the others. smooth_max and smooth_min have no crease."
+                        "multiply: strong where all are. min, max: the weakest, the strongest. "
+                        "smooth_min, smooth_max: the same without a crease. mean: the average. "
+                        "screen: strong where any is. add: the sum, up to 1. subtract: the first "
+                        "less the others, down to 0."
                     ),
                 ),
                 unit("amount", 1.0, "0 leaves the first field, 1 is the combination."),

@@ -65,7 +65,7 @@ def falloff_inputs() -> list[io.Input]:
             "The strength is raised to this power: above 1 it falls off sooner.",
             advanced=True,
         ),
-        switch("invert", "Full strength becomes none."),
+        switch("invert", "Full strength becomes none, and none full."),
     ]
 
 
@@ -115,8 +115,8 @@ def near_is_input(**more: Any) -> io.Combo.Input:
     return choice(
         "near_is",
         NEAR_IS,
-        "How depth is drawn. auto: black for geometry, white for pictures and masks, as nearly "
-        "all depth nodes draw them. Set it where yours is the other way round.",
+        "How depth draws what is near. auto: black for geometry, white for pictures and masks, as "
+        "nearly all depth nodes draw them. Set it where yours is the other way round.",
         **more,
     )
 

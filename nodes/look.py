@@ -77,7 +77,15 @@ class HazeByField(io.ComfyNode):
             inputs=[
                 *_picture("How dense; Field from Depth with a linear falloff gives even air."),
                 text("color", "The haze's colour, #rrggbb.", default="#bfcce0"),
-                number("density", 2, 0, 50, 0.1, "Optical depth where the field is 1."),
+                number(
+                    "density",
+                    2,
+                    0,
+                    50,
+                    0.1,
+                    "Optical depth where the field is 1: at 1 the haze lets 37 % of the light "
+                    "through, at 2 14 %.",
+                ),
             ],
             outputs=_changed(),
         )

@@ -94,7 +94,7 @@ class CompareMasks(io.ComfyNode):
                     0,
                     1024,
                     0.5,
-                    "Pixels by which outlines may differ; 0 is 0.8 % of the diagonal.",
+                    "Pixels by which outlines may differ; 0 stands for 0.8 % of the diagonal.",
                 ),
             ],
             outputs=[

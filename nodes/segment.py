@@ -44,7 +44,8 @@ class SegmentEverything(io.ComfyNode):
                     "points_per_side",
                     1,
                     128,
-                    "Along each side of the grid: 32 are 1024 points. More finds smaller things.",
+                    "Points along each side of the grid: 32 make 1024. More find smaller things, "
+                    "and take longer.",
                 ),
                 _share(
                     "pred_iou_thresh",

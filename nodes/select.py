@@ -67,7 +67,7 @@ def criterion_inputs(how_many: io.Input) -> list[io.Input]:
         ),
         near_is_input(advanced=True),
         io.Mask.Input(
-            "mask", optional=True, tooltip="For best_iou and most_inside: what to compare."
+            "mask", optional=True, tooltip="For best_iou and most_inside: what to compare with."
         ),
         depth_input("For nearest_in_depth and farthest_in_depth.", optional=True),
         io.Image.Input("image", optional=True, tooltip="For closest_color: the picture itself."),
@@ -153,7 +153,7 @@ class SortRegions(io.ComfyNode):
             search_aliases=["order masks", "rank", "sort masks", "left to right", "nth mask"],
             inputs=[
                 *criterion_inputs(
-                    whole("count", 0, 0, 4096, "How many, the first ones; 0 gives all.")
+                    whole("count", 0, 0, 4096, "How many of the first; 0 gives all.")
                 ),
                 switch("reverse", "The other way round: the worst first."),
                 switch(

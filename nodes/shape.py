@@ -171,8 +171,8 @@ class FieldFromImageRange(io.ComfyNode):
                     "luminance: 0 black to 1 white. chroma: 0 grey to 1. hue: degrees, red 29, "
                     "yellow 110, green 142, blue 264.",
                 ),
-                number("low", 0.5, -360, 720, 0.01, "Full strength from here."),
-                number("high", 1.0, -360, 720, 0.01, "Full strength up to here."),
+                number("low", 0.5, -360, 720, 0.01, "Full strength from this value on."),
+                number("high", 1.0, -360, 720, 0.01, "Full strength up to this value."),
                 number(
                     "low_feather",
                     0.1,
