@@ -19,10 +19,9 @@ from torch import Tensor
 
 from . import cli_options as options
 from . import engine
-from .cli_field import field
+from .cli_field import field, field_options
 from .demo import run as run_demo
 from .engine import Coverage, InputError, Regions, files
-from .engine.ops.checks import counted
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
@@ -128,15 +127,21 @@ def select(given: argparse.Namespace) -> None:
         image=files.read_image(given.image) if given.image else None,
         depth=files.read_plane(given.depth) if given.depth else None,
         near_is=given.near_is,
-        colour=given.colour,
+        color=given.color,
         label=given.label,
         then_by=given.then_by or "",
     )
     if len(chosen) == 0:
-        total = counted(len(regions), "region")
-        raise InputError(f"{given.folder}: none of the {total} fits --by {given.by}.")
+        raise InputError(f"{given.folder}: {_nothing_fits(len(regions), given.by)}")
     files.write_mask(given.out, chosen.union())
     print(json.dumps({"ids": chosen.ids.tolist(), "area": int(chosen.union().sum())}))
+
+
+def _nothing_fits(count: int, by: str) -> str:
+    if count == 0:
+        return "it holds no region to select."
+    which = "its only region doesn't fit" if count == 1 else f"none of the {count} regions fits"
+    return f"{which} --by {by}."
 
 
 def _refuse_unasked(given: argparse.Namespace) -> None:
@@ -144,7 +149,7 @@ def _refuse_unasked(given: argparse.Namespace) -> None:
     if not given.depth:
         options.refuse_idle(given, ["near_is"], "--depth")
     asked = {name for by in (given.by, given.then_by) if by for name in CRITERIA[by].needs}
-    for name in ("point", "mask", "image", "depth", "colour", "label"):
+    for name in ("point", "mask", "image", "depth", "color", "label"):
         if getattr(given, name) and name not in asked:
             raise InputError(f"--{name} does nothing with --by {given.by}; leave it out.")
 
@@ -163,10 +168,10 @@ def cover(given: argparse.Namespace) -> None:
         method=given.method,
         overlaps=given.overlaps,
         max_gap=given.max_gap,
-        smallest_gap=given.smallest_gap,
+        min_gap_area=given.min_gap_area,
         image=image,
         segmenter=segmenter,
-        edge_strength=given.edge_strength,
+        image_cost=given.image_cost,
         depth=files.read_plane(given.depth) if given.depth else None,
         near_is=given.near_is,
         progress=Bar("filling"),
@@ -191,9 +196,9 @@ def _check_cover(given: argparse.Namespace) -> None:
     if given.method not in ("edges", "segment"):
         options.refuse_idle(given, ["image"], "--method edges or segment")
     if given.method not in ("new_regions", "segment"):
-        options.refuse_idle(given, ["smallest_gap"], "--method new_regions or segment")
+        options.refuse_idle(given, ["min_gap_area"], "--method new_regions or segment")
     if given.method != "edges":
-        options.refuse_idle(given, ["edge_strength"], "--method edges")
+        options.refuse_idle(given, ["image_cost"], "--method edges")
     if given.method != "segment":
         options.refuse_idle(given, ["device"], "--method segment")
 
@@ -264,13 +269,13 @@ def make_parser() -> argparse.ArgumentParser:
     options.cover_options(
         verb("cover", cover, "give every pixel to one region; report the coverage")
     )
-    options.field_options(
+    field_options(
         verb("field", field, "make a strength field from depth, distance and other fields")
     )
     options.apply_options(verb("apply", apply, "mix two images by a field"))
     made = verb("demo", demo, "run all of it on the bundled scene")
     made.add_argument("--out", type=Path, required=True, help="folder for the results")
-    made.add_argument("--model", default="nano", help="nano, or a SAM 2 checkpoint")
+    made.add_argument("--model", default="nano", help=options.MODEL)
     return parser
 
 

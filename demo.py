@@ -154,7 +154,8 @@ def _tell(out: Path, report: dict[str, Any]) -> None:
     lines = [
         f"{counted(report['regions'], 'region')}: {coverage['before']['covered']:.1%} of the "
         f"image, after filling {coverage['after']['covered']:.1%}",
-        f"found {len(found)} of {len(best)} things (IoU {_FOUND_IOU} or more): {', '.join(found)}",
+        f"found {len(found)} of {len(best)} things (IoU {_FOUND_IOU} or more): "
+        + (", ".join(found) or "none"),
         f"subject: {report['subject']['name']}, IoU {report['subject']['iou']:.2f}",
         f"{report['seconds']} s; open {out / 'contact_sheet.png'}",
     ]

@@ -86,7 +86,7 @@ class Bench:
                     mask=self.mask,
                     image=self.image,
                     depth=self.depth,
-                    colour="#806040",
+                    color="#806040",
                     label="",
                 )
                 return chosen, rest_of(self.regions, chosen)
@@ -142,7 +142,7 @@ class Bench:
             "fill: nearest, large gaps": lambda: fill_coverage(few),
             "fill: edges, large gaps": lambda: fill_coverage(few, "edges", image=self.image),
             "fill: background": lambda: fill_coverage(few, "background"),
-            "fill: new_regions": lambda: fill_coverage(r, "new_regions", smallest_gap=100),
+            "fill: new_regions": lambda: fill_coverage(r, "new_regions", min_gap_area=100),
             "fill: nearest, max_gap": lambda: fill_coverage(few, max_gap=40),
             "fill: segment": self.asking_again(few),
             "soft shares of the 8 largest": lambda: region_weights(

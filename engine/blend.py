@@ -43,7 +43,7 @@ def blend_strengths(
     default_outside: float | None = None,
     default_strength: float = 0.0,
     image: Tensor | None = None,
-    edge_sigma: float = 0.05,
+    edge_contrast: float = 0.05,
     progress: Progress | None = None,
 ) -> Tensor:
     """Blend one strength per region into one continuous field: float32 (1, H, W) in [0, 1].
@@ -61,9 +61,9 @@ def blend_strengths(
     regions overlap, the deepest counts most; `fill_coverage` first gives the smaller its place.
     method "membrane": each region keeps its strength at its core (deeper than `width`, or its
     deepest pixels), and between the cores div(c grad s) = 0 with
-    c = exp(-|grad image|^2 / edge_sigma^2), so that s changes at the picture's own edges. `image`
-    (1, H, W, 3 or 4) is compared in Oklab; without it c = 1. Never outside the strengths' range.
-    The order of masks given with their strengths changes nothing.
+    c = exp(-|grad image|^2 / edge_contrast^2), so that s changes at the picture's own edges.
+    `image` (1, H, W, 3 or 4) is compared in Oklab; without it c = 1. Never outside the
+    strengths' range. The order of masks given with their strengths changes nothing.
     Raises InputError for counts or sizes that don't match, strengths outside [0, 1], width <= 0,
     no region and no default_outside.
     """
@@ -80,7 +80,7 @@ def blend_strengths(
         )
     if method == "membrane":
         guide = None if image is None else _guide(image, chosen.size)
-        return _membrane(chosen, values, width, guide, edge_sigma)[None]
+        return _membrane(chosen, values, width, guide, edge_contrast)[None]
     return _partition(chosen, values, width, progress)[None]
 
 
@@ -244,11 +244,17 @@ def _partition(
 
 
 def _membrane(
-    regions: Regions, values: list[float], width: float, guide: Tensor | None, sigma: float
+    regions: Regions,
+    values: list[float],
+    width: float,
+    guide: Tensor | None,
+    edge_contrast: float,
 ) -> Tensor:
     """Cores are claimed by the region that is deepest there."""
-    if not 0 < sigma < math.inf:
-        raise InputError(f"Blend Region Strengths: wanted edge_sigma above 0, got {sigma}.")
+    if not 0 < edge_contrast < math.inf:
+        raise InputError(
+            f"Blend Region Strengths: wanted edge_contrast above 0, got {edge_contrast}."
+        )
     deepest = torch.zeros(regions.size, device=regions.device)
     core = torch.zeros(regions.size, device=regions.device)
     for start, masks in regions.chunks():
@@ -258,7 +264,7 @@ def _membrane(
             claims = (depth >= enough) & (depth > deepest)
             core[claims] = values[start + i]
             deepest[claims] = depth[claims]
-    weights = edge_weights(guide, regions.size, sigma).to(regions.device)
+    weights = edge_weights(guide, regions.size, edge_contrast).to(regions.device)
     return relax(core, deepest > 0, weights)
 
 

@@ -97,13 +97,13 @@ def snap_field(
     radius: float = 16,
     edge_contrast: float = 0.05,
     amount: float = 1.0,
-    units: str = "px",
+    units: str = "pixels",
 ) -> Tensor:
     """Move a field's edges onto a picture's with a colour guided filter: float32 (B, H, W).
 
     field: (B, H, W), resized to the image where sizes differ. image: (B, H, W, 3 or 4), guide in
-    Oklab. radius: half the window, in units "px" or "percent" of the image's short side; at least 1
-    pixel, rounded; edges up to about this far away attract.
+    Oklab. radius: half the window, in units "pixels" or "percent" of the image's short side,
+    rounded and at least 1 pixel; edges up to about this far away attract.
     edge_contrast: > 0, the standard deviation of Oklab in a window below which the picture counts
     as flat (the filter's epsilon is its square). amount: 0 returns the field, 1 the filtered field.
     In [0, 1]. Raises InputError where batches don't fit.

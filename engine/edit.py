@@ -45,31 +45,31 @@ def merge(regions: Regions, label: str = "") -> Regions:
     return Regions.from_masks(regions.union(), labels=[label])
 
 
-def combine_with(regions: Regions, mask: Tensor | Regions, how: str) -> Regions:
+def combine_with(regions: Regions, mask: Tensor | Regions, mode: str) -> Regions:
     """Each region combined with one mask, as in `COMBINATIONS`.
 
     mask: (H, W), bool or > 0.5, resized where it must be; or Regions, whose union it is.
     """
-    check_choice("Combine Regions: how", how, COMBINATIONS)
+    check_choice("Combine Regions: mode", mode, COMBINATIONS)
     if isinstance(mask, Regions):
         mask = mask.union()
     plane = pack_bits(mask_beside(mask, regions.size, regions.device, "Combine Regions"))
     own = regions.packed
-    if how == "add":
+    if mode == "add":
         packed = own | plane
-    elif how == "subtract":
+    elif mode == "subtract":
         packed = own & ~plane
-    elif how == "intersect":
+    elif mode == "intersect":
         packed = own & plane
     else:
         packed = own ^ plane
     return _with_masks(regions, packed)
 
 
-def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) -> Regions:
+def split_islands(regions: Regions, min_area: int = 1, connectivity: int = 8) -> Regions:
     """Each connected part of each region as a region of its own.
 
-    smallest: parts of fewer pixels are dropped. The largest part kept (of equals the one a
+    min_area: parts of fewer pixels are dropped. The largest part kept (of equals the one a
     row-by-row scan meets first) keeps the region's id; the others get new ids, in the order of
     the regions, then of the scan. Scores and labels go with every part.
     """
@@ -84,10 +84,10 @@ def split_islands(regions: Regions, smallest: int = 1, connectivity: int = 8) ->
         found = islands_of(regions.packed[i], regions.boxes[i], regions.size[1], connectivity)
         areas = found.areas.tolist()
         largest = int(found.areas.argmax())
-        kept = [part for part, area in enumerate(areas) if area >= smallest]
+        kept = [part for part, area in enumerate(areas) if area >= min_area]
         if len(parts) + len(kept) > most:
             raise InputError(
-                f"Split Islands: more than {most} parts, which don't fit in memory. Raise smallest."
+                f"Split Islands: more than {most} parts, which don't fit in memory. Raise min_area."
             )
         held = {part: found.bits(part) for part in range(len(areas)) if part != largest}
         held[largest] = _without(regions, i, list(held.values()))
@@ -138,17 +138,17 @@ def grow(regions: Regions, pixels: float) -> Regions:
     return _each(regions, reach, lambda mask: _grown(mask, pixels))
 
 
-def smooth(regions: Regions, pixels: float) -> Regions:
-    """Round each outline: first notches and gaps narrower than twice `pixels` close, then spikes
+def smooth(regions: Regions, radius: float) -> Regions:
+    """Round each outline: first notches and gaps narrower than twice `radius` close, then spikes
     and bridges narrower than that go (closing and opening by a disc of that radius)."""
-    check_number("Smooth Regions: pixels", pixels, 0, 1e4)
+    check_number("Smooth Regions: radius", radius, 0, 1e4)
 
     def change(mask: Tensor) -> Tensor:
-        for step in (pixels, -pixels, -pixels, pixels):
+        for step in (radius, -radius, -radius, radius):
             mask = _grown(mask, step)
         return mask
 
-    return _each(regions, 2 * math.ceil(pixels) + 2, change)
+    return _each(regions, 2 * math.ceil(radius) + 2, change)
 
 
 def feather(regions: Regions, inside: float, outside: float) -> Tensor:
@@ -169,7 +169,7 @@ def snap_edges(
     regions: Regions,
     image: Tensor,
     radius: int = 8,
-    softness: float = 0.02,
+    edge_contrast: float = 0.02,
     progress: Progress | None = None,
 ) -> Regions:
     """Move each outline to the image's edges, where there are any within `radius` pixels.
@@ -177,13 +177,13 @@ def snap_edges(
     image: sRGB (H, W, 3 or 4). Each mask is fitted to the image's colours (Oklab) by a guided
     filter with windows of 2 radius + 1, and cut at a half. Pixels farther than `radius` from the
     outline stay as they were, and so do those around which the image is flat: where the standard
-    deviation of the colour in their window is at most `softness` (Oklab, above 0).
+    deviation of the colour in their window is at most `edge_contrast` (Oklab, above 0).
     The image is gone through in tiles: what depends on it alone is computed once for all regions,
     and of a region only what lies around its outline is looked at. progress counts tiles.
     """
     check_number("Snap Edges: radius", radius, 1, 1000)
-    if not softness > 0:
-        raise InputError(f"Snap Edges: wanted a softness above 0, got {softness}.")
+    if not edge_contrast > 0:
+        raise InputError(f"Snap Edges: wanted an edge_contrast above 0, got {edge_contrast}.")
     colours = oklab_planes(image_beside(image, regions.size, regions.device))
     packed = regions.packed.clone()
     tiles = list(_tiles(regions.size, max(_SNAP_TILE, 4 * radius)))
@@ -192,7 +192,7 @@ def snap_edges(
             progress(done, len(tiles))
         met = _meeting(regions, rows, columns, radius)
         if met:
-            _snap_tile(regions, packed, met, (rows, columns), colours, radius, softness)
+            _snap_tile(regions, packed, met, (rows, columns), colours, radius, edge_contrast)
     return _with_masks(regions, packed)
 
 
@@ -203,7 +203,7 @@ def _snap_tile(
     tile: Window,
     colours: Tensor,
     radius: int,
-    softness: float,
+    edge_contrast: float,
 ) -> None:
     """Snap the regions `met` in a tile of the picture, from `regions` into `packed`."""
     height, width = regions.size
@@ -220,8 +220,8 @@ def _snap_tile(
         near = _near_outline(mask, inner, radius)
         if near is None:
             continue
-        guide = guide or Guide(colours[:, y0:y1, x0:x1], radius, softness**2)
-        movable = near[1] & (guide.variance[near[0]] > softness**2)
+        guide = guide or Guide(colours[:, y0:y1, x0:x1], radius, edge_contrast**2)
+        movable = near[1] & (guide.variance[near[0]] > edge_contrast**2)
         if not bool(movable.any()):
             continue
         around = _grown_window(near[0], 2 * radius, mask.shape)

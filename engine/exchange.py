@@ -207,9 +207,10 @@ def to_layers(regions: Regions, image: Tensor) -> tuple[dict[str, Any], str]:
             }
         )
     height, width = regions.size
+    which = "smallest" if left_out == 1 else f"{left_out} smallest"
     message = (
-        f"LAYERS hold at most {MOST_LAYERS} layers: the {left_out} smallest of {len(regions)} "
-        "regions are left out."
+        f"LAYERS hold at most {MOST_LAYERS} layers: of {len(regions)} regions the {which} "
+        f"{'is' if left_out == 1 else 'are'} left out."
         if left_out
         else ""
     )

@@ -119,7 +119,7 @@ def field_from_distance(
     side: str = "outside",
     inner_radius: float = 0.0,
     outer_radius: float = 100.0,
-    units: str = "px",
+    units: str = "pixels",
     falloff: str = "smoothstep",
     gamma: float = 1.0,
     default_outside: float = 0.0,
@@ -133,7 +133,7 @@ def field_from_distance(
 
     anchor, size, side, image, image_cost, depth, depth_cost: as in `distance_from`, which gives d;
     image or depth make it follow their edges.
-    inner_radius, outer_radius: >= 0; units "px" = pixels, "percent" = % of the short side.
+    inner_radius, outer_radius: >= 0, in units "pixels", or "percent" of the short side.
     side "outside": t = (outer - d) / (outer - inner): full up to `inner_radius` from the anchor,
     none from `outer_radius` on. side "inside": t = (d - inner) / (outer - inner): none outside and
     up to `inner_radius` within, full from `outer_radius` within. side "signed":
@@ -176,7 +176,7 @@ def strength_at(
     side: str = "outside",
     inner_radius: float = 0.0,
     outer_radius: float = 100.0,
-    units: str = "px",
+    units: str = "pixels",
     falloff: str = "smoothstep",
     gamma: float = 1.0,
     default_outside: float = 0.0,
@@ -222,8 +222,8 @@ def field_from_depth(
     falloff: str = "smoothstep",
     gamma: float = 1.0,
     invert: bool = False,
-    normalise: str = "linear",
-    normalise_over: str = "frame",
+    normalize: str = "linear",
+    normalize_over: str = "frame",
     value_range: tuple[float, float] | None = None,
     clip_percent: float = 0.0,
     sky: Tensor | None = None,
@@ -238,9 +238,9 @@ def field_from_depth(
     depth: float (B, H, W) or (H, W), in any unit. near_is: "white" = larger is nearer (rendered
     depth pictures, disparity); "black" = larger is farther (DA3_GEOMETRY, MOGE_GEOMETRY, metres).
     First depth becomes farness z, 0 = nearest, 1 = farthest:
-    normalise: "linear" = the values as they are, "disparity" = their reciprocals, "log" = their
+    normalize: "linear" = the values as they are, "disparity" = their reciprocals, "log" = their
     logarithms, "rank" = the share of pixels that are nearer; then mapped to 0..1 over
-    normalise_over: each "frame", the whole "batch", or the fixed "range" `value_range` (two values
+    normalize_over: each "frame", the whole "batch", or the fixed "range" `value_range` (two values
     of `depth`, either order), so that a video doesn't flicker. clip_percent: share of pixels, 0 to
     49, that may fall off either end ("frame" and "batch"; exact quantiles). One depth only: z = 0.
     sky: (B, H, W), > 0.5 = sky, for instance DA3_GEOMETRY["sky"]; an infinite depth counts too
@@ -268,8 +268,8 @@ def field_from_depth(
     z = farness(
         values,
         near_is=near_is,
-        normalise=normalise,
-        normalise_over=normalise_over,
+        normalize=normalize,
+        normalize_over=normalize_over,
         value_range=value_range,
         clip_percent=clip_percent,
         holes=holes,

@@ -10,11 +10,10 @@ from torch import Tensor
 from .ops.beside import mask_beside
 from .ops.bits import bit_count, pack_bits
 from .ops.checks import InputError
-from .ops.fields import check_choice, check_number
+from .ops.fields import UNITS, check_choice, check_number
 from .ops.runs import elongations, intersection_areas
 from .regions import Regions
 
-AREA_UNITS = ("pixels", "percent")
 BORDER_RULES = ("keep", "drop", "only")
 
 
@@ -23,7 +22,7 @@ def filter_regions(
     *,
     min_area: float = 0,
     max_area: float = math.inf,
-    area_unit: str = "pixels",
+    area_units: str = "pixels",
     min_score: float = 0,
     min_stability: float = 0,
     min_elongation: float = 1,
@@ -35,14 +34,14 @@ def filter_regions(
 ) -> Regions:
     """The regions that meet every condition; limits themselves pass.
 
-    Areas are in pixels, or with area_unit "percent" in percent of the image. Score is the
+    Areas are in pixels, or with area_units "percent" in percent of the image. Score is the
     predicted IoU. Elongation is the spread of the pixels along the region's long axis over the
     spread across it: 1 for a disc or a square, 5 for a bar of 5 : 1. border: "drop" those that
     touch the image's border, or keep "only" those. With a mask (H, W), bool or > 0.5, resized
     where it must be: the share of the region's pixels that lie in it, 0..1.
     Raises InputError for unknown words, numbers that aren't, or overlap limits without a mask.
     """
-    check_choice("Filter Regions: area_unit", area_unit, AREA_UNITS)
+    check_choice("Filter Regions: area_units", area_units, UNITS)
     check_choice("Filter Regions: border", border, BORDER_RULES)
     for name, limit in {"max_area": max_area, "max_elongation": max_elongation}.items():
         check_number(f"Filter Regions: {name}", 0 if limit == math.inf else limit)
@@ -57,7 +56,7 @@ def filter_regions(
         check_number(f"Filter Regions: {name}", limit)
     height, width = regions.size
     areas = regions.areas.to(torch.float64)
-    if area_unit == "percent":
+    if area_units == "percent":
         areas = areas * 100 / (height * width)
     keep = (areas >= min_area) & (areas <= max_area)
     keep &= (regions.scores >= min_score) & (regions.stability >= min_stability)

@@ -40,7 +40,7 @@ class Question:
     image: Tensor | None = None
     depth: Tensor | None = None
     near_is: str = "white"
-    colour: str | Sequence[float] | None = None
+    color: str | Sequence[float] | None = None
     label: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ def select(
     image: Tensor | None = None,
     depth: Tensor | None = None,
     near_is: str = "white",
-    colour: str | Sequence[float] | None = None,
+    color: str | Sequence[float] | None = None,
     label: str | Sequence[str] | None = None,
     then_by: str = "",
 ) -> Regions:
@@ -84,7 +84,7 @@ def select(
     bool or > 0.5. image: sRGB (H, W, 3) in [0, 1]. depth: (H, W), any scale; values that are not
     finite don't count. near_is: "white" where larger depth values are nearer, "black" where they
     are farther. A mask, image or depth of another size is
-    resized to the regions'; one of another shape is refused. colour:
+    resized to the regions'; one of another shape is refused. color:
     "#rrggbb", or sRGB values in [0, 1]. label: one or several, compared without regard to case.
     then_by: the criterion that settles ties; what is still tied follows the canonical order.
 
@@ -92,7 +92,7 @@ def select(
     """
     if count < 1:
         raise InputError(f"Select: wanted a count of at least 1, got {count}.")
-    question = Question(_as_point(point), mask, image, depth, near_is, colour, label)
+    question = Question(_as_point(point), mask, image, depth, near_is, color, label)
     return regions.take(rank(regions, by, question, then_by)[:count])
 
 
@@ -209,11 +209,11 @@ def _depth_reversed(regions: Regions, question: Question) -> Tensor:
 def _colour(regions: Regions, question: Question) -> Tensor:
     """Distance in Oklab between each region's mean colour and the one asked for."""
     assert question.image is not None
-    assert question.colour is not None
+    assert question.color is not None
     sized = image_beside(question.image, regions.size, regions.device)
     sums = mask_sums(regions.packed, regions.boxes, oklab_planes(sized))
     mean = sums / regions.areas[:, None]
-    wanted = srgb_to_oklab(torch.tensor(_as_colour(question.colour))).to(mean)
+    wanted = srgb_to_oklab(torch.tensor(_as_color(question.color))).to(mean)
     return (mean - wanted).square().sum(-1).sqrt()
 
 
@@ -232,7 +232,8 @@ CRITERIA: dict[str, Criterion] = {
     ),
     "nearest_point": Criterion(
         _from_point,
-        "Its nearest pixel is nearest to the point's pixel; 0 if it holds it. Ties: the smallest.",
+        "Its nearest pixel is nearest to the point's pixel; of equals, as when several hold it, "
+        "the smallest.",
         ("point",),
         "smallest",
     ),
@@ -257,8 +258,8 @@ CRITERIA: dict[str, Criterion] = {
     "most_inside": Criterion(
         _share_inside, "Largest share of its own pixels inside the mask.", ("mask",)
     ),
-    "closest_colour": Criterion(
-        _colour, "Mean colour over its pixels closest in Oklab.", ("image", "colour")
+    "closest_color": Criterion(
+        _colour, "Mean colour over its pixels closest in Oklab.", ("image", "color")
     ),
     "label": Criterion(_label, "Named so, upper or lower case; the largest first.", ("label",)),
 }
@@ -296,8 +297,8 @@ def _pixel(question: Question) -> tuple[int, int]:
     return math.floor(x + 0.5), math.floor(y + 0.5)
 
 
-def _as_colour(colour: str | Sequence[float]) -> Sequence[float]:
-    values = read_hex(colour) if isinstance(colour, str) else [float(value) for value in colour]
+def _as_color(color: str | Sequence[float]) -> Sequence[float]:
+    values = read_hex(color) if isinstance(color, str) else [float(value) for value in color]
     if values is None or len(values) != 3 or not all(0 <= value <= 1 for value in values):
-        raise InputError(f'Select: wanted a colour "#rrggbb" or three values 0..1, got {colour!r}.')
+        raise InputError(f'Select: wanted a colour "#rrggbb" or three values 0..1, got {color!r}.')
     return values

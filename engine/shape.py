@@ -50,8 +50,8 @@ def field_from_shape(
 
     size: (H, W). center: x, y as shares of width and height (0, 0 = upper left corner, 1, 1 = lower
     right), may lie outside. angle: degrees clockwise from the right. Radii >= 0, outer >= inner, in
-    "px" or "percent" of the short side; t = (outer - d) / (outer - inner), so that the feather is
-    outer - inner pixels wide wherever it runs, and strength = falloff(clamp(t, 0, 1)) ** gamma.
+    units "pixels" or "percent" of the short side; t = (outer - d) / (outer - inner), so that the
+    feather is outer - inner pixels wide wherever it runs. strength = falloff(clamp(t, 0, 1))^gamma.
     "radial" and "superellipse": d = inner + distance in pixels to the shape with half height
     `inner` and half width `inner * aspect`, turned by `angle`: full inside it, none outer - inner
     away. roundness (superellipse only): 1 = ellipse, 0 = rectangle, |x / a|^n + |y / b|^n <= 1 with

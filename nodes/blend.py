@@ -11,7 +11,7 @@ from torch import Tensor
 from ..engine import InputError, Regions, blend_strengths
 from ..engine.blend import BLENDS, strengths_by_depth, strengths_by_rank
 from ..engine.ops.checks import parse_json, short
-from ..engine.ops.fields import as_images, as_planes
+from ..engine.ops.fields import as_planes, image_batch
 from .field import depth_from
 from .inputs import choice, depth_input, field_output, near_is_input, number, pixels, text, unit
 from .types import (
@@ -53,34 +53,44 @@ class BlendRegionStrengths(io.ComfyNode):
                     "Where each region's strength comes from: its depth, its place in an order, "
                     "its label, or a list in canonical order (largest first).",
                 ),
-                unit("first", 1.0, "For the nearest region, or the first in the order."),
-                unit("last", 0.0, "For the farthest region, or the last in the order."),
+                unit("first", 1.0, "Strength of the nearest region, or of the first in the order."),
+                unit("last", 0.0, "Strength of the farthest region, or of the last in the order."),
                 text(
                     "values",
                     'listed: "1, 0.5, 0.2", one a region. by label: {"sky": 0, "person": 1}.',
                     multiline=True,
                 ),
-                pixels("width", 20, "How far strengths blend across a border. More is gentler."),
+                pixels(
+                    "width",
+                    20,
+                    "How far strengths blend across a border, in pixels. More is gentler.",
+                ),
                 choice(
                     "method",
                     BLENDS,
-                    "partition: by distance, slope at most (max - min) / (2 width). membrane: "
-                    "changes where the picture has edges.",
+                    "partition: by the distance to each region, nowhere steeper than (max - min) "
+                    "/ (2 width) a pixel. membrane: changes where the picture has edges.",
                 ),
                 choice(
                     "outside",
                     ("reach over", "own strength"),
                     "Pixels in no region: the nearest regions reach over them, or they have "
-                    "outside_strength.",
+                    "default_outside.",
                 ),
-                unit("outside_strength", 0.0, "Also for regions whose label isn't named."),
+                unit(
+                    "default_outside",
+                    0.0,
+                    "The strength of pixels in no region where they have one of their own, and of "
+                    "regions whose label isn't named.",
+                ),
                 number(
-                    "edge_sigma",
+                    "edge_contrast",
                     0.05,
                     0.001,
                     1,
                     0.005,
-                    "membrane: how strong an edge must be to hold a strength back.",
+                    "membrane: edges of about this contrast or more hold a strength back; in "
+                    "Oklab, where black to white is 1.",
                     advanced=True,
                 ),
                 near_is_input(advanced=True),
@@ -102,8 +112,8 @@ class BlendRegionStrengths(io.ComfyNode):
         width: float,
         method: str,
         outside: str,
-        outside_strength: float,
-        edge_sigma: float,
+        default_outside: float,
+        edge_contrast: float,
         near_is: str,
         depth: Any = None,
         image: Tensor | None = None,
@@ -114,7 +124,7 @@ class BlendRegionStrengths(io.ComfyNode):
         if depth is not None:
             found, _, drawn = depth_from(depth, near_is)
             planes = as_planes(found, "depth")
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         progress = Progress(len(frames))
         fields = []
         for i, frame in enumerate(frames):
@@ -132,10 +142,10 @@ class BlendRegionStrengths(io.ComfyNode):
                     chosen,
                     width,
                     method=method,
-                    default_outside=None if outside == "reach over" else outside_strength,
-                    default_strength=outside_strength,
+                    default_outside=None if outside == "reach over" else default_outside,
+                    default_strength=default_outside,
                     image=None if picture is None else picture[None],
-                    edge_sigma=edge_sigma,
+                    edge_contrast=edge_contrast,
                     progress=progress.frame(i),
                 )
             )

@@ -103,7 +103,7 @@ class MasksToRegions(io.ComfyNode):
                     advanced=True,
                 ),
             ],
-            outputs=[RegionsType.Output(display_name="regions", tooltip="The same as regions.")],
+            outputs=[RegionsType.Output(display_name="regions", tooltip="The masks, as regions.")],
         )
 
     @classmethod

@@ -12,7 +12,7 @@ from ..engine import InputError, fill_coverage, measure_coverage
 from ..engine.blend import region_weights
 from ..engine.cover import FILL_METHODS, OVERLAP_WINNERS, Segmenter
 from ..engine.ops.beside import image_beside
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from ..engine.sam2.prompts import point_segmenter
 from .field import depth_from
 from .inputs import choice, depth_input, lines, near_is_input, number, pixels, whole
@@ -59,7 +59,9 @@ class MeasureCoverage(io.ComfyNode):
                 io.Mask.Output(display_name="uncovered", tooltip="Pixels in no region."),
                 io.Mask.Output(
                     display_name="count_map",
-                    tooltip="Regions over each pixel, as a share of the most over any pixel.",
+                    tooltip=(
+                        "How many regions hold each pixel, as a share of the most that hold any."
+                    ),
                 ),
                 RegionsType.Output(display_name="gaps", tooltip="The 10 largest gaps as regions."),
                 io.String.Output(
@@ -104,7 +106,7 @@ class FillCoverage(io.ComfyNode):
                     "Fill only within this many pixels of a region. 0 fills everything.",
                 ),
                 whole(
-                    "smallest_gap",
+                    "min_gap_area",
                     0,
                     0,
                     1 << 24,
@@ -113,13 +115,13 @@ class FillCoverage(io.ComfyNode):
                     advanced=True,
                 ),
                 number(
-                    "edge_strength",
+                    "image_cost",
                     100,
                     0,
                     1e4,
                     1,
-                    "With edges: how far an edge holds the fill back. One from black to white "
-                    "counts as this many thousandths of the picture's shorter side.",
+                    "With edges: what an edge from black to white adds to the way across it, in "
+                    "thousandths of the picture's shorter side. More holds the fill back more.",
                     advanced=True,
                 ),
                 near_is_input(advanced=True),
@@ -149,8 +151,8 @@ class FillCoverage(io.ComfyNode):
         method: str,
         overlaps: str,
         max_gap: float,
-        smallest_gap: int,
-        edge_strength: float,
+        min_gap_area: int,
+        image_cost: float,
         near_is: str,
         image: Tensor | None = None,
         depth: Any = None,
@@ -162,7 +164,7 @@ class FillCoverage(io.ComfyNode):
                 "another method."
             )
         frames = regions_from(regions)
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         values, drawn = None, "white"
         if depth is not None:
             values, _, drawn = depth_from(depth, near_is)
@@ -177,9 +179,9 @@ class FillCoverage(io.ComfyNode):
                     method,
                     overlaps,
                     max_gap=max_gap or None,
-                    smallest_gap=smallest_gap,
+                    min_gap_area=min_gap_area,
                     image=picture,
-                    edge_strength=edge_strength,
+                    image_cost=image_cost,
                     depth=of_frame(values, i, len(frames), "depth"),
                     near_is=drawn,
                     segmenter=_segmenter(asked, picture, frame.size),

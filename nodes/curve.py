@@ -9,7 +9,16 @@ from torch import Tensor
 
 from ..engine.curve import PRESETS, TIME_METHODS, curve_field, smooth_over_time, snap_field
 from ..engine.ops.fields import UNITS
-from .inputs import choice, field_input, field_output, number, switch, unit, whole
+from .inputs import (
+    choice,
+    edge_contrast_input,
+    field_input,
+    field_output,
+    number,
+    switch,
+    unit,
+    whole,
+)
 from .types import for_user, for_work, named
 
 _LUT = 4096
@@ -81,10 +90,8 @@ class SnapField(io.ComfyNode):
             inputs=[
                 field_input(),
                 io.Image.Input("image", tooltip="The picture whose edges count."),
-                whole("radius", 16, 1, 512, "Edges up to about so far away attract."),
-                number(
-                    "edge_contrast", 0.05, 0.001, 1, 0.005, "Weaker edges than this are ignored."
-                ),
+                whole("radius", 16, 1, 512, "Edges up to about this far away attract."),
+                edge_contrast_input(0.05),
                 unit("amount", 1, "0 leaves the field, 1 is the snapped field."),
                 choice(
                     "units",
@@ -119,7 +126,7 @@ class SmoothOverTime(io.ComfyNode):
                     0.1,
                     256,
                     0.5,
-                    "median: how many frames either way take part. gaussian: how many away a frame "
+                    "In frames. median: how many either way take part. gaussian: how far away one "
                     "counts a seventh.",
                 ),
                 choice(

@@ -24,8 +24,8 @@ from ..engine.edit import (
     snap_edges,
     split_islands,
 )
-from ..engine.ops.fields import as_images, as_mask
-from .inputs import choice, field_output, lines, number, pixels, text, whole
+from ..engine.ops.fields import as_mask, image_batch
+from .inputs import choice, edge_contrast_input, field_output, lines, number, pixels, text, whole
 from .types import (
     Progress,
     RegionsType,
@@ -72,18 +72,18 @@ class CombineRegions(io.ComfyNode):
             inputs=[
                 regions_input(),
                 regions_input("mask", "A mask for each image, or regions, whose union counts."),
-                choice("how", COMBINATIONS, lines(COMBINATIONS)),
+                choice("mode", COMBINATIONS, lines(COMBINATIONS)),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, mask: Any, how: str) -> io.NodeOutput:
+    def execute(cls, regions: Any, mask: Any, mode: str) -> io.NodeOutput:
         frames = regions_from(regions)
         others = as_mask(mask) if isinstance(mask, Tensor) else list(mask)
         changed = [
-            combine_with(frame, of_frame(others, i, len(frames), "mask"), how)
+            combine_with(frame, of_frame(others, i, len(frames), "mask"), mode)
             for i, frame in enumerate(frames)
         ]
         return io.NodeOutput(changed, stacked_unions(changed))
@@ -119,7 +119,7 @@ class SplitIslands(io.ComfyNode):
             search_aliases=["connected components", "separate", "blobs", "label", "parts"],
             inputs=[
                 regions_input(),
-                whole("smallest", 1, 1, 1 << 24, "Parts of fewer pixels are dropped."),
+                whole("min_area", 1, 1, 1 << 24, "Parts of fewer pixels are dropped."),
                 choice("connectivity", ("8", "4"), "8: corners connect. 4: only sides do."),
             ],
             outputs=edited_outputs("The parts. The largest keeps the id; all keep the label."),
@@ -127,8 +127,8 @@ class SplitIslands(io.ComfyNode):
 
     @classmethod
     @named
-    def execute(cls, regions: Any, smallest: int, connectivity: str) -> io.NodeOutput:
-        return edit_each(regions, lambda frame: split_islands(frame, smallest, int(connectivity)))
+    def execute(cls, regions: Any, min_area: int, connectivity: str) -> io.NodeOutput:
+        return edit_each(regions, lambda frame: split_islands(frame, min_area, int(connectivity)))
 
 
 class CleanRegions(io.ComfyNode):
@@ -190,15 +190,15 @@ class SmoothRegions(io.ComfyNode):
             search_aliases=["open", "close", "morphology", "round corners", "smooth mask"],
             inputs=[
                 regions_input(),
-                number("pixels", 4, 0, 1024, 1, "Radius of the disc that rounds."),
+                number("radius", 4, 0, 1024, 1, "Radius in pixels of the disc that rounds."),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, pixels: float) -> io.NodeOutput:
-        return edit_each(regions, lambda frame: smooth(frame, pixels))
+    def execute(cls, regions: Any, radius: float) -> io.NodeOutput:
+        return edit_each(regions, lambda frame: smooth(frame, radius))
 
 
 class FeatherRegions(io.ComfyNode):
@@ -212,8 +212,8 @@ class FeatherRegions(io.ComfyNode):
             search_aliases=["blur mask", "soft edge", "feather mask", "fade", "smooth edge"],
             inputs=[
                 regions_input(),
-                pixels("inside", 8, "Full from this many pixels inside the outline."),
-                pixels("outside", 8, "None from this many pixels outside it."),
+                pixels("inside", 8, "Full strength from this many pixels inside the outline on."),
+                pixels("outside", 8, "No strength from this many pixels outside the outline on."),
             ],
             outputs=[field_output()],
         )
@@ -240,20 +240,22 @@ class SnapRegions(io.ComfyNode):
                 regions_input(),
                 io.Image.Input("image", tooltip="The picture the regions are of."),
                 whole("radius", 8, 1, 256, "Outlines move by at most about this many pixels."),
-                number("softness", 0.02, 0.001, 1, 0.005, "Weaker edges than this don't count."),
+                edge_contrast_input(0.02),
             ],
             outputs=edited_outputs(),
         )
 
     @classmethod
     @named
-    def execute(cls, regions: Any, image: Tensor, radius: int, softness: float) -> io.NodeOutput:
-        frames, images = regions_from(regions), as_images(image)
+    def execute(
+        cls, regions: Any, image: Tensor, radius: int, edge_contrast: float
+    ) -> io.NodeOutput:
+        frames, images = regions_from(regions), image_batch(image)
         progress = Progress(len(frames))
         changed = []
         for i, frame in enumerate(frames):
             picture = of_frame(images, i, len(frames), "image")
-            changed.append(snap_edges(frame, picture, radius, softness, progress.frame(i)))
+            changed.append(snap_edges(frame, picture, radius, edge_contrast, progress.frame(i)))
         return io.NodeOutput(changed, stacked_unions(changed))
 
 
@@ -268,13 +270,24 @@ class NestRegions(io.ComfyNode):
             search_aliases=["hierarchy", "parents", "children", "parts", "contains", "tree"],
             inputs=[
                 regions_input(),
-                number("inside", 0.9, 0.01, 1, 0.01, "Share of a region that must lie in another."),
+                number(
+                    "inside",
+                    0.9,
+                    0.01,
+                    1,
+                    0.01,
+                    "Share of a region that must lie in another for it to count as part of that "
+                    "one.",
+                ),
             ],
             outputs=[
                 RegionsType.Output(display_name="wholes", tooltip="Regions that lie in no other."),
                 RegionsType.Output(display_name="parts", tooltip="Regions that hold no other."),
                 io.String.Output(
-                    display_name="text", tooltip="A line for each: id in id of what holds it."
+                    display_name="text",
+                    tooltip=(
+                        "A line for each region, such as 5 in 2: its id, and that of what holds it."
+                    ),
                 ),
             ],
         )

@@ -28,7 +28,7 @@ from ..engine.label_map import (
     to_label_map,
 )
 from ..engine.ops.checks import counted, parse_json, short
-from ..engine.ops.fields import as_images, as_planes
+from ..engine.ops.fields import as_planes, image_batch
 from ..engine.segs import from_segs, to_segs
 from .inputs import choice, number, switch, text, whole
 from .types import (
@@ -130,7 +130,7 @@ class CropRegions(io.ComfyNode):
     def execute(
         cls, regions: Any, image: Tensor, padding: int, longest: int = 0, cut_out: bool = True
     ) -> io.NodeOutput:
-        frames, images = regions_from(regions), as_images(image)
+        frames, images = regions_from(regions), image_batch(image)
         crops, masks, boxes = [], [], []
         for i, frame in enumerate(frames):
             picture = of_frame(images, i, len(frames), "image")
@@ -175,7 +175,7 @@ class PasteCrops(io.ComfyNode):
         bboxes: list[Any],
         masks: list[Tensor] | None = None,
     ) -> io.NodeOutput:
-        pictures = [picture for batch in image for picture in as_images(batch)]
+        pictures = [picture for batch in image for picture in image_batch(batch)]
         check_one_size(picture.shape for picture in pictures)
         places = [box for entry in bboxes for box in _placed(entry)]
         if len(places) != len(crops) or (masks and len(masks) != len(crops)):
@@ -245,7 +245,7 @@ class RegionsToLayers(io.ComfyNode):
     @classmethod
     @named
     def execute(cls, regions: Any, image: Tensor) -> io.NodeOutput:
-        frames, images = regions_from(regions), as_images(image)
+        frames, images = regions_from(regions), image_batch(image)
         made = [
             to_layers(frame, of_frame(images, i, len(frames), "image"))
             for i, frame in enumerate(frames)
@@ -275,7 +275,7 @@ class RegionsToLabelMap(io.ComfyNode):
                     tooltip="Region number / 65535, 0 for none: save as a 16-bit PNG to keep it.",
                 ),
                 io.Image.Output(
-                    display_name="colours", tooltip="A flat colour for each region, black for none."
+                    display_name="colors", tooltip="A flat colour for each region, black for none."
                 ),
                 io.Mask.Output(
                     display_name="numbers",
@@ -359,7 +359,7 @@ class RegionsToSEGS(io.ComfyNode):
         cls, regions: Any, crop_factor: float, image: Tensor | None = None
     ) -> io.NodeOutput:
         frames = regions_from(regions)
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         return io.NodeOutput(
             [
                 to_segs(frame, of_frame(images, i, len(frames), "image"), crop_factor)

@@ -84,20 +84,21 @@ class FieldFromDepth(io.ComfyNode):
                 unit("far_feather", 0.5, "Depth over which strength fades out behind far."),
                 *falloff_inputs(),
                 io.Combo.Input(
-                    "normalise",
+                    "normalize",
                     options=list(MEASURES),
                     tooltip=(
-                        "What even steps are even in: the values as they are, their reciprocals, "
-                        "their logarithms, or the share of pixels that are nearer (rank)."
+                        "What depth from 0 to 1 is even in. linear: the values as they are. "
+                        "disparity: their reciprocals. log: their logarithms. rank: the share of "
+                        "pixels that are nearer."
                     ),
                     advanced=True,
                 ),
                 io.Combo.Input(
-                    "normalise_over",
+                    "normalize_over",
                     options=list(SPANS),
                     tooltip=(
-                        "Nearest and farthest are taken from each frame, from the whole batch, or "
-                        "from range_low and range_high, so that a video doesn't flicker."
+                        "Where nearest and farthest are taken from: each frame, the whole batch, "
+                        "or range_low and range_high. The last two keep a video from flickering."
                     ),
                     advanced=True,
                 ),
@@ -158,8 +159,8 @@ class FieldFromDepth(io.ComfyNode):
         falloff: str,
         gamma: float,
         invert: bool,
-        normalise: str,
-        normalise_over: str,
+        normalize: str,
+        normalize_over: str,
         range_low: float,
         range_high: float,
         clip_percent: float,
@@ -179,8 +180,8 @@ class FieldFromDepth(io.ComfyNode):
             falloff=falloff,
             gamma=gamma,
             invert=invert,
-            normalise=normalise,
-            normalise_over=normalise_over,
+            normalize=normalize,
+            normalize_over=normalize_over,
             value_range=(range_low, range_high),
             clip_percent=clip_percent,
             sky=None if heavens is None else for_work(heavens),
@@ -200,7 +201,7 @@ def _depth_value(id: str, default: float) -> io.Float.Input:
         min=-1e6,
         max=1e6,
         step=0.01,
-        tooltip="A value of the depth map itself; used when normalise_over is range.",
+        tooltip="A value of the depth map itself; used when normalize_over is range.",
         advanced=True,
     )
 
@@ -281,13 +282,14 @@ class FieldFromDistance(io.ComfyNode):
                 pixels(
                     "inner_radius",
                     0.0,
-                    "Full strength up to this distance; signed: from so far inside on; inside: "
-                    "none up to so far inside.",
+                    "outside: full strength up to this distance. inside: none up to this distance "
+                    "from the outline. signed: full from this distance inside the outline on.",
                 ),
                 pixels(
                     "outer_radius",
                     100.0,
-                    "No strength from this distance on; inside: full from so far inside on.",
+                    "outside: no strength from this distance on. inside: full from this distance "
+                    "on. signed: none from this distance outside the outline on.",
                 ),
                 io.Combo.Input(
                     "units",
@@ -298,7 +300,8 @@ class FieldFromDistance(io.ComfyNode):
                 unit(
                     "default_outside",
                     0.0,
-                    "The strength where the anchor's reach ends; also without any anchor.",
+                    "The strength beyond the anchor's reach, and everywhere if the anchor is "
+                    "empty.",
                     advanced=True,
                 ),
                 choice(
@@ -313,8 +316,8 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long the picture's edges make the way: an edge from black to white so "
-                    "many thousandths of the shorter side, a fainter one in proportion.",
+                    "What an edge from black to white adds to the way across it, in thousandths "
+                    "of the picture's shorter side; a fainter edge adds less in proportion.",
                     advanced=True,
                 ),
                 number(
@@ -323,8 +326,9 @@ class FieldFromDistance(io.ComfyNode):
                     0,
                     1e6,
                     10,
-                    "How long steps in depth make the way: one from nearest to farthest so many "
-                    "thousandths of the shorter side, a smaller one in proportion.",
+                    "What a step from nearest to farthest adds to the way across it, in "
+                    "thousandths of the picture's shorter side; a smaller step adds less in "
+                    "proportion.",
                     advanced=True,
                 ),
                 depth_input("For a path round the edges of depth.", optional=True),
@@ -434,8 +438,10 @@ class CombineFields(io.ComfyNode):
                     "mode",
                     options=list(COMBINE_MODES),
                     tooltip=(
-                        "multiply: strong where all are. max: where any is. subtract: the first "
-                        "less the others. smooth_max and smooth_min have no crease."
+                        "multiply: strong where all are. min, max: the weakest, the strongest. "
+                        "smooth_min, smooth_max: the same without a crease. mean: the average. "
+                        "screen: strong where any is. add: the sum, up to 1. subtract: the first "
+                        "less the others, down to 0."
                     ),
                 ),
                 unit("amount", 1.0, "0 leaves the first field, 1 is the combination."),

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..engine import InputError, Regions, files, measure_coverage
 from ..engine.coco import from_coco, to_coco
 from ..engine.label_map import from_colour_map, from_label_map, to_colour_map, to_label_map
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from ..engine.preview import draw_regions
 from .inputs import choice, lines, text
 from .types import RegionsType, named, of_frame, regions_from, regions_input
@@ -24,7 +24,7 @@ CATEGORY = "region fields/exchange"
 FORMATS = {
     "folder": "A folder with a PNG for each region, regions.json and overlay.png. Keeps all.",
     "label map": "A 16-bit PNG: 1 for the largest region, 2 for the next; 0 for none.",
-    "colours": "A PNG with a flat colour for each region, black for none.",
+    "colors": "A PNG with a flat colour for each region, black for none.",
     "COCO": "A JSON file for all images, with run-length encoded masks.",
 }
 
@@ -66,7 +66,7 @@ class SaveRegions(io.ComfyNode):
         cls, regions: Any, filename_prefix: str, format: str, image: Tensor | None = None
     ) -> io.NodeOutput:
         frames = regions_from(regions)
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         written = []
         for i, frame in enumerate(frames[:1] if format == "COCO" else frames):
             path = _next_path(filename_prefix, frame)
@@ -77,7 +77,7 @@ class SaveRegions(io.ComfyNode):
                 files.write_text(path, json.dumps(to_coco(frames)) + "\n")
             else:
                 path = path.with_suffix(".png")
-                _save_map(path, frame, in_colour=format == "colours")
+                _save_map(path, frame, in_colour=format == "colors")
             written.append(path.relative_to(folder_paths.get_output_directory()).as_posix())
         return io.NodeOutput(written, ui=ui.PreviewText("\n".join(written)))
 

@@ -9,9 +9,9 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..engine import InputError, Regions
-from ..engine.filter import AREA_UNITS, BORDER_RULES, filter_regions, remove_duplicates
+from ..engine.filter import BORDER_RULES, filter_regions, remove_duplicates
 from ..engine.ops.checks import counted
-from ..engine.ops.fields import as_mask
+from ..engine.ops.fields import UNITS, as_mask
 from ..engine.wand import magic_wand
 from .inputs import choice, number, switch, text, text_lines, unit, whole
 from .points import POINTS_FORM, read_point
@@ -32,13 +32,20 @@ class FilterRegions(io.ComfyNode):
                 regions_input(),
                 number("min_area", 0, 0, 1e9, 1, "The smallest area kept."),
                 number("max_area", 0, 0, 1e9, 1, "The largest area kept; 0 is no limit."),
-                choice("area_unit", AREA_UNITS, "Areas in pixels, or in % of the picture."),
+                choice("area_units", UNITS, "Areas in pixels, or in % of the picture."),
                 unit("min_score", 0, "The least predicted IoU kept."),
                 unit("min_stability", 0, "The least stability score kept."),
                 number(
-                    "min_elongation", 1, 1, 1e4, 0.1, "The least: 1 is a disc, 5 a bar of 5 : 1."
+                    "min_elongation",
+                    1,
+                    1,
+                    1e4,
+                    0.1,
+                    "The least elongation kept: 1 is a disc, 5 a bar of 5 : 1.",
                 ),
-                number("max_elongation", 0, 0, 1e4, 0.1, "The most; 0 is no limit."),
+                number(
+                    "max_elongation", 0, 0, 1e4, 0.1, "The largest elongation kept; 0 is no limit."
+                ),
                 choice(
                     "border",
                     BORDER_RULES,
@@ -118,10 +125,21 @@ class MagicWand(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The picture, or a batch of them."),
                 text("point", f"The pixel whose colour counts: {POINTS_FORM}."),
-                unit("tolerance", 0.1, "Distance in Oklab; black to white is 1."),
+                unit(
+                    "tolerance",
+                    0.1,
+                    "How far a colour may be from the point's; in Oklab, where black to white is "
+                    "1.",
+                ),
                 switch("contiguous", "Only what is connected to the point.", default=True),
                 switch("antialias", "Pixels on the edge are selected in part.", default=True),
-                whole("sample", 0, 0, 64, "Average the colour this many pixels around the point."),
+                whole(
+                    "sample",
+                    0,
+                    0,
+                    64,
+                    "Average the point's colour over this many pixels to each side.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="1 = selected."),

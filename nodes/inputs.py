@@ -65,7 +65,7 @@ def falloff_inputs() -> list[io.Input]:
             "The strength is raised to this power: above 1 it falls off sooner.",
             advanced=True,
         ),
-        switch("invert", "Full strength becomes none."),
+        switch("invert", "Full strength becomes none, and none full."),
     ]
 
 
@@ -100,12 +100,23 @@ def depth_input(tooltip: str, optional: bool = False) -> io.MultiType.Input:
     )
 
 
+def edge_contrast_input(default: float) -> io.Float.Input:
+    return number(
+        "edge_contrast",
+        default,
+        0.001,
+        1,
+        0.005,
+        "Weaker edges than this don't count; in Oklab, where black to white is 1.",
+    )
+
+
 def near_is_input(**more: Any) -> io.Combo.Input:
     return choice(
         "near_is",
         NEAR_IS,
-        "How depth is drawn. auto: black for geometry, white for pictures and masks, as nearly "
-        "all depth nodes draw them. Set it where yours is the other way round.",
+        "How depth draws what is near. auto: black for geometry, white for pictures and masks, as "
+        "nearly all depth nodes draw them. Set it where yours is the other way round.",
         **more,
     )
 

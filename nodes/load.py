@@ -74,8 +74,8 @@ class LoadSam2(io.ComfyNode):
                     default=NANO,
                     tooltip=(
                         "A file in models/sam2, or a SAM 2 file in models/sams. The embedded "
-                        "model is for trying the pack and for simple graphics; for photographs "
-                        "load an official checkpoint such as sam2.1_hiera_large."
+                        "model is for trying the pack and for simple, clear pictures; for "
+                        "photographs load an official checkpoint such as sam2.1_hiera_large."
                     ),
                 ),
                 io.Combo.Input(

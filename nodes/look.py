@@ -15,7 +15,7 @@ from ..engine.blur import blur_by_field
 from ..engine.grade import grade_by_field, haze_by_field
 from ..engine.ops.blur import BLURS
 from ..engine.ops.colour import read_hex
-from ..engine.ops.fields import as_field, as_images, as_planes, common_batch
+from ..engine.ops.fields import as_field, as_planes, common_batch, image_batch
 from ..engine.relight import relight_by_field
 from .field import depth_from
 from .inputs import choice, depth_input, field_input, near_is_input, number, pixels, text, unit
@@ -77,7 +77,15 @@ class HazeByField(io.ComfyNode):
             inputs=[
                 *_picture("How dense; Field from Depth with a linear falloff gives even air."),
                 text("color", "The haze's colour, #rrggbb.", default="#bfcce0"),
-                number("density", 2, 0, 50, 0.1, "Optical depth where the field is 1."),
+                number(
+                    "density",
+                    2,
+                    0,
+                    50,
+                    0.1,
+                    "Optical depth where the field is 1: at 1 the haze lets 37 % of the light "
+                    "through, at 2 14 %.",
+                ),
             ],
             outputs=_changed(),
         )
@@ -127,7 +135,7 @@ class BlurByField(io.ComfyNode):
         depth, near_is = _depth(depth, near_is)
         blurred = _one_by_one(
             partial(blur_by_field, radius=radius, kind=kind, near_is=near_is),
-            image=as_images(image),
+            image=image_batch(image),
             field=as_field(field),
             depth=depth,
         )
@@ -200,6 +208,6 @@ class RelightByField(io.ComfyNode):
         change = partial(relight_by_field, color=read_colour(color), near_is=near_is, **settings)
         normals = None if normals is None else normals[..., :3]
         lit = _one_by_one(
-            change, image=as_images(image), field=as_field(field), depth=depth, normals=normals
+            change, image=image_batch(image), field=as_field(field), depth=depth, normals=normals
         )
         return io.NodeOutput(lit)

@@ -26,20 +26,36 @@ class MeasureField(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 field_input(),
-                number(
-                    "feather", 16, 1, 4096, 1, "Pixels over which the field is meant to change."
+                number("feather", 16, 1, 4096, 1, "How long its ramps are meant to be, in pixels."),
+                choice(
+                    "falloff",
+                    FALLOFFS,
+                    "The shape of its ramps. The slope excess compares with it.",
                 ),
-                choice("falloff", FALLOFFS, "The ramp it was made with, for the slope excess."),
-                whole("latent_scale", 8, 1, 64, "Pixels per latent pixel.", advanced=True),
-                whole("steps", 20, 1, 1000, "Steps of the sampler.", advanced=True),
+                whole(
+                    "latent_scale",
+                    8,
+                    1,
+                    64,
+                    "Pixels of the picture to one of the latent, along a side.",
+                    advanced=True,
+                ),
+                whole(
+                    "steps",
+                    20,
+                    1,
+                    1000,
+                    "Steps of the sampler, for the schedule levels.",
+                    advanced=True,
+                ),
                 regions_input(
-                    tooltip="With regions: how much stronger it changes at their borders.",
+                    tooltip="With regions: how much more it changes at their borders than nearby.",
                     optional=True,
                 ),
                 DistanceType.Input(
                     "distance",
                     optional=True,
-                    tooltip="With a distance: how much of all change falls with it.",
+                    tooltip="With a distance: which share of all change is a fall with distance.",
                 ),
             ],
             outputs=[
@@ -78,7 +94,7 @@ class CompareMasks(io.ComfyNode):
                     0,
                     1024,
                     0.5,
-                    "Pixels by which outlines may differ; 0 is 0.8 % of the diagonal.",
+                    "Pixels by which outlines may differ; 0 stands for 0.8 % of the diagonal.",
                 ),
             ],
             outputs=[

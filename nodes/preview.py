@@ -9,7 +9,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..engine.ops.beside import fields_beside
-from ..engine.ops.fields import as_field, as_images, common_batch
+from ..engine.ops.fields import as_field, common_batch, image_batch
 from ..engine.preview import draw_field, draw_regions, strengths_at
 from .inputs import field_input, number, switch, text, whole
 from .points import POINTS_FORM, read_points
@@ -68,7 +68,7 @@ class PreviewRegions(io.ComfyNode):
         only_uncovered: bool,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        images = None if image is None else as_images(image)
+        images = None if image is None else image_batch(image)
         size = None if images is None else (int(images.shape[1]), int(images.shape[2]))
         frames = regions_from(regions, size)
         pictures = [torch.zeros(*frame.size, 3) for frame in frames] if images is None else images
@@ -139,7 +139,7 @@ class PreviewField(io.ComfyNode):
         probe: str = "",
     ) -> io.NodeOutput:
         fields = as_field(field)
-        pictures = None if image is None else as_images(image)
+        pictures = None if image is None else image_batch(image)
         if pictures is not None:
             size = (int(pictures.shape[1]), int(pictures.shape[2]))
             fields = fields_beside(fields, size, "a field")

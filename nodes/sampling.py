@@ -48,19 +48,31 @@ class FieldToDenoiseMask(io.ComfyNode):
                     ),
                 ),
                 io.Latent.Input("latent", tooltip="What will be sampled; it says the size."),
-                whole("steps", 20, 1, 10000, "As in KSampler; without sigmas.", optional=True),
+                whole(
+                    "steps",
+                    20,
+                    1,
+                    10000,
+                    "As in KSampler; used where no sigmas are connected.",
+                    optional=True,
+                ),
                 choice(
                     "scheduler",
                     comfy.samplers.SCHEDULER_NAMES,
-                    "As in KSampler; without sigmas.",
+                    "As in KSampler; used where no sigmas are connected.",
                     optional=True,
                 ),
-                unit("denoise", 1, "As in KSampler; without sigmas.", optional=True),
+                unit(
+                    "denoise",
+                    1,
+                    "As in KSampler; used where no sigmas are connected.",
+                    optional=True,
+                ),
                 choice(
                     "sampler",
                     comfy.samplers.SAMPLER_NAMES,
-                    "As in KSampler; without sigmas. It matters for dpm_2 and uni_pc, for which "
-                    "KSampler leaves out the last sigma but one.",
+                    "As in KSampler; used where no sigmas are connected. It matters for dpm_2 and "
+                    "uni_pc, for which KSampler leaves out the last sigma but one.",
                     optional=True,
                 ),
                 whole(
@@ -68,7 +80,7 @@ class FieldToDenoiseMask(io.ComfyNode):
                     0,
                     0,
                     10000,
-                    "As in KSampler (Advanced); without sigmas.",
+                    "As in KSampler (Advanced); used where no sigmas are connected.",
                     optional=True,
                 ),
                 whole(
@@ -76,7 +88,7 @@ class FieldToDenoiseMask(io.ComfyNode):
                     10000,
                     0,
                     10000,
-                    "As in KSampler (Advanced); without sigmas.",
+                    "As in KSampler (Advanced); used where no sigmas are connected.",
                     optional=True,
                 ),
                 switch(
@@ -193,7 +205,7 @@ class RegionalWeights(io.ComfyNode):
                 "Fields as weights that sum to 1 at every pixel, one for each prompt, and one for "
                 "the background."
             ),
-            search_aliases=["regional prompt", "conditioning mask", "normalise masks", "partition"],
+            search_aliases=["regional prompt", "conditioning mask", "normalize masks", "partition"],
             inputs=[
                 fields_input("One for each prompt.", "Where one conditioning is to act.", 1, 15),
                 switch("background", "Add a last weight that takes what is left.", default=True),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..engine import Everything, segment_everything
 from ..engine.exchange import to_boxes
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from .inputs import number, switch, unit, whole
 from .sam2_model import HeldSam2
 from .types import Progress, RegionsType, Sam2Type, named, stacked_unions
@@ -44,7 +44,8 @@ class SegmentEverything(io.ComfyNode):
                     "points_per_side",
                     1,
                     128,
-                    "Along each side of the grid: 32 are 1024 points. More finds smaller things.",
+                    "Points along each side of the grid: 32 make 1024. More find smaller things, "
+                    "and take longer.",
                 ),
                 _share(
                     "pred_iou_thresh",
@@ -132,7 +133,7 @@ class SegmentEverything(io.ComfyNode):
         cls, image: Tensor, model: HeldSam2, memory_budget: int, **knobs: Any
     ) -> io.NodeOutput:
         settings = Everything(memory_budget=memory_budget * _MB, **knobs)
-        images = as_images(image)
+        images = image_batch(image)
         progress = Progress(len(images))
         frames = []
         for i, picture in enumerate(images):

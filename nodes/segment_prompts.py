@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..engine.exchange import to_boxes
 from ..engine.ops.checks import part_of
-from ..engine.ops.fields import as_images
+from ..engine.ops.fields import image_batch
 from ..engine.sam2.prompt_forms import GROUPINGS, ask
 from ..engine.sam2.prompts import CHOICES, PromptedMasks, predict_prompts
 from .inputs import choice, number, whole
@@ -136,7 +136,7 @@ class SegmentPrompts(io.ComfyNode):
         bboxes: Any = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        images = as_images(image)
+        images = image_batch(image)
         asked = ask(
             images.shape[0],
             objects,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..engine import Regions
 from ..engine.exchange import to_boxes
-from ..engine.ops.fields import as_images, as_mask
+from ..engine.ops.fields import as_mask, image_batch
 from ..engine.selection import (
     CRITERIA,
     Question,
@@ -58,7 +58,7 @@ def criterion_inputs(how_many: io.Input) -> list[io.Input]:
         how_many,
         text("point", f"For the criteria with a point: {POINTS_FORM}."),
         text("label", "For label: one name, or several with commas between."),
-        text("colour", "For closest_colour: #rrggbb.", default="#ff0000", advanced=True),
+        text("color", "For closest_color: #rrggbb.", default="#ff0000", advanced=True),
         choice(
             "then_by",
             [NO_SECOND, *CRITERIA],
@@ -67,10 +67,10 @@ def criterion_inputs(how_many: io.Input) -> list[io.Input]:
         ),
         near_is_input(advanced=True),
         io.Mask.Input(
-            "mask", optional=True, tooltip="For best_iou and most_inside: what to compare."
+            "mask", optional=True, tooltip="For best_iou and most_inside: what to compare with."
         ),
         depth_input("For nearest_in_depth and farthest_in_depth.", optional=True),
-        io.Image.Input("image", optional=True, tooltip="For closest_colour: the picture itself."),
+        io.Image.Input("image", optional=True, tooltip="For closest_color: the picture itself."),
     ]
 
 
@@ -79,7 +79,7 @@ def questions(
     *,
     point: str,
     label: str,
-    colour: str,
+    color: str,
     near_is: str,
     mask: Tensor | None = None,
     depth: Any = None,
@@ -92,7 +92,7 @@ def questions(
     batches = {
         "mask": None if mask is None else as_mask(mask),
         "depth": values,
-        "image": None if image is None else as_images(image),
+        "image": None if image is None else image_batch(image),
     }
     labels = [name.strip() for name in label.split(",") if name.strip()]
     return [
@@ -100,7 +100,7 @@ def questions(
             point=read_point(point),
             **{name: of_frame(batch, i, count, name) for name, batch in batches.items()},
             near_is=drawn,
-            colour=colour,
+            color=color,
             label=labels or None,
         )
         for i in range(count)
@@ -153,7 +153,7 @@ class SortRegions(io.ComfyNode):
             search_aliases=["order masks", "rank", "sort masks", "left to right", "nth mask"],
             inputs=[
                 *criterion_inputs(
-                    whole("count", 0, 0, 4096, "How many, the first ones; 0 gives all.")
+                    whole("count", 0, 0, 4096, "How many of the first; 0 gives all.")
                 ),
                 switch("reverse", "The other way round: the worst first."),
                 switch(

@@ -176,8 +176,8 @@ def test_an_option_that_would_do_nothing_is_refused(picture, tmp_path, capsys):
         (["select", "--by", "largest", "--near-is", "black"], "--near-is"),
         (["cover", "--near-is", "black"], "--near-is"),
         (["cover", "--image", "picture.png"], "--image"),
-        (["cover", "--smallest-gap", "5"], "--smallest-gap"),
-        (["cover", "--edge-strength", "5"], "--edge-strength"),
+        (["cover", "--min-gap-area", "5"], "--min-gap-area"),
+        (["cover", "--image-cost", "5"], "--image-cost"),
         (["cover", "--device", "cuda"], "--device"),
     ],
 )
@@ -222,11 +222,23 @@ def test_select_picks_by_place_size_or_name(folder, tmp_path, argv, label):
 
 def test_select_says_when_nothing_fits(folder, tmp_path, capsys):
     argv = ["--by", "containing_point", "--point", "55,2", "--out", tmp_path / "mask.png"]
-    assert "none of the 3 regions" in _fails(capsys, "select", folder, *argv)
+    assert "none of the 3 regions fits --by" in _fails(capsys, "select", folder, *argv)
     assert "point" in _fails(
         capsys, "select", folder, "--by", "nearest_point", "--out", tmp_path / "mask.png"
     )
     assert not (tmp_path / "mask.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "it holds no region"), (1, "its only region doesn't fit --by")]
+)
+def test_select_says_when_no_region_or_the_only_one_doesnt_fit(tmp_path, capsys, count, told):
+    masks = torch.zeros((count, 4, 6), dtype=torch.bool)
+    masks[:, 1:3, 1:3] = True
+    regions = Regions.from_masks(masks)
+    files.save_regions(tmp_path / "set", regions, {}, torch.zeros(4, 6, 3))
+    argv = ["--by", "containing_point", "--point", "5,0", "--out", tmp_path / "mask.png"]
+    assert told in _fails(capsys, "select", tmp_path / "set", *argv)
 
 
 @pytest.mark.parametrize("method", ["nearest", "background", "new_regions"])
@@ -251,7 +263,7 @@ def test_cover_asks_the_model_inside_the_gaps(folder, tmp_path, capsys):
     argv = ["cover", folder, "--method", "segment", "--out", tmp_path / "labels.png"]
     assert "--model" in _fails(capsys, *argv, "--image", tmp_path / "picture.png")
     assert "leave it out" in _fails(capsys, *argv[:2], "--model", "nano", *argv[4:])
-    _run(*argv, "--image", tmp_path / "picture.png", "--model", "nano", "--smallest-gap", 40)
+    _run(*argv, "--image", tmp_path / "picture.png", "--model", "nano", "--min-gap-area", 40)
     labels = np.asarray(Image.open(tmp_path / "labels.png"))
     assert labels.min() > 0
     assert json.loads(capsys.readouterr().out)["after"]["covered"] == 1
@@ -321,7 +333,7 @@ def test_field_by_depth_takes_a_fixed_range_a_sky_and_the_pictures_edges(picture
     wanted = engine.field_from_depth(
         depth,
         near_is="black",
-        normalise_over="range",
+        normalize_over="range",
         value_range=(0.2, 0.8),
         sky_strength=0.5,
         image=files.read_image(picture),
@@ -365,7 +377,7 @@ def test_field_combines_fields_that_were_made_before(tmp_path):
 
 OTHERWISE = {
     ("FieldFromDepth", "band"): ["near", "focus"],
-    ("FieldFromDepth", "normalise_over"): ["value_range"],
+    ("FieldFromDepth", "normalize_over"): ["value_range"],
     ("FieldFromDepth", "range_low"): ["value_range"],
     ("FieldFromDepth", "range_high"): ["value_range"],
     ("FieldFromDepth", "sky"): ["sky_strength"],

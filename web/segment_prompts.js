@@ -12,7 +12,7 @@ import {
   isCheap,
   isKept,
   isOutdated,
-  keepNodeWidth,
+  keepToNode,
   lastPreview,
   loadedPicture,
   noteChange,
@@ -86,7 +86,7 @@ class Connection {
       getMinHeight: () => MIN_HEIGHT,
       hideOnZoom: false,
     });
-    keepNodeWidth(this.#widget);
+    keepToNode(this.#widget);
     this.#follow();
   }
 

@@ -2,7 +2,7 @@
 
 import { app } from "/scripts/app.js";
 
-import { keepNodeWidth } from "./prompts/host.js";
+import { keepToNode } from "./prompts/host.js";
 import { chain } from "./prompts/input.js";
 
 /** @typedef {import("/scripts/app.js").GraphNode} GraphNode */
@@ -45,7 +45,7 @@ class Told {
       serialize: false,
     });
     widget.serialize = false;
-    keepNodeWidth(widget);
+    keepToNode(widget);
   }
 
   /** @param {string} text */

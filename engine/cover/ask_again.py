@@ -48,7 +48,7 @@ def ask_again(
         if len(found) == most:
             raise InputError(
                 f"Fill Coverage: more than {most} new regions, which don't fit in memory. "
-                "Raise smallest_gap, or fill by another method."
+                "Raise min_gap_area, or fill by another method."
             )
         found.append(rating)
         labels[own] = first + len(found) - 1

@@ -28,7 +28,7 @@ FILL_METHODS = {
     "edges": "Regions grow into gaps along the image and stop where its edges are.",
     "background": "All gaps together become one region named background.",
     "new_regions": "Each connected gap becomes a region of its own.",
-    "segment": "SAM 2 is asked again inside the gaps until none is larger than smallest_gap.",
+    "segment": "SAM 2 is asked again inside the gaps until none of min_gap_area pixels is left.",
 }
 OVERLAP_WINNERS = {
     "smallest": "The smallest of the regions that hold the pixel keeps it.",
@@ -46,9 +46,9 @@ def fill_coverage(
     overlaps: str = "smallest",
     *,
     max_gap: float | None = None,
-    smallest_gap: int = 0,
+    min_gap_area: int = 0,
     image: Tensor | None = None,
-    edge_strength: float = 100.0,
+    image_cost: float = 100.0,
     depth: Tensor | None = None,
     near_is: str = "white",
     segmenter: Segmenter | None = None,
@@ -63,13 +63,13 @@ def fill_coverage(
     method: what becomes of pixels that none holds, as in `FILL_METHODS`. "nearest" is exact; of
     regions equally near, the one whose nearest pixel is leftmost, then topmost. "edges" needs
     image (H, W, 3), sRGB; the cheapest path decides, on which an edge of contrast k in Oklab is
-    edge_strength x k thousandths of the short side long at any resolution, and grain and shading
+    image_cost x k thousandths of the short side long at any resolution, and grain and shading
     cost little (`ops.shortest_path.contrast_cost`). New regions have score 1 and new ids.
-    max_gap: only pixels within so many pixels of a region are filled; None fills all. The result
-    then may leave the rest out, and a second fill goes farther. smallest_gap: with "new_regions",
+    max_gap: only pixels within this many pixels of a region are filled; None fills all. The result
+    then may leave the rest out, and a second fill goes farther. min_gap_area: with "new_regions",
     connected gaps (8 neighbours) of fewer pixels go to the nearest region instead.
     "segment" needs a segmenter: a function that gets points x, y inside gaps and gives the regions
-    found there, such as `sam2.prompts.point_segmenter`. It is asked until no gap of smallest_gap
+    found there, such as `sam2.prompts.point_segmenter`. It is asked until no gap of min_gap_area
     pixels or more (0: 0.1 % of the image) is left; a found region takes the gap's pixels only and
     keeps its score. A gap where nothing is found becomes a region of its own; smaller ones go to
     the nearest region.
@@ -102,14 +102,14 @@ def fill_coverage(
     if method == "nearest":
         _fill_nearest(labels, gaps)
     elif method == "edges":
-        _fill_along_edges(labels, gaps, image, edge_strength, progress)
+        _fill_along_edges(labels, gaps, image, image_cost, progress)
     elif method == "background":
         labels[gaps] = len(regions) + 1
         return _from_labels(labels, regions, name="background")
     elif method == "segment":
-        ratings = _fill_by_segmenting(labels, gaps, len(regions), smallest_gap, segmenter, progress)
+        ratings = _fill_by_segmenting(labels, gaps, len(regions), min_gap_area, segmenter, progress)
     else:
-        _fill_anew(labels, gaps, len(regions), smallest_gap)
+        _fill_anew(labels, gaps, len(regions), min_gap_area)
     return _from_labels(labels, regions, ratings)
 
 
@@ -147,29 +147,29 @@ def _fill_nearest(labels: Tensor, gaps: Tensor) -> None:
 
 
 def _fill_along_edges(
-    labels: Tensor, gaps: Tensor, image: Tensor | None, strength: float, progress: Progress | None
+    labels: Tensor, gaps: Tensor, image: Tensor | None, image_cost: float, progress: Progress | None
 ) -> None:
     assert image is not None
-    if not strength >= 0:
-        raise InputError(f"Fill Coverage: wanted an edge_strength of 0 or more, got {strength}.")
+    if not image_cost >= 0:
+        raise InputError(f"Fill Coverage: wanted an image_cost of 0 or more, got {image_cost}.")
     size = (labels.shape[0], labels.shape[1])
     sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():
-        cost = contrast_cost(oklab_planes(sized), strength).add_(1)
+        cost = contrast_cost(oklab_planes(sized), image_cost).add_(1)
         spread, _ = spread_labels(labels, cost, progress)
         labels[gaps] = spread[gaps]
 
 
-def _fill_anew(labels: Tensor, gaps: Tensor, count: int, smallest_gap: int) -> None:
+def _fill_anew(labels: Tensor, gaps: Tensor, count: int, min_gap_area: int) -> None:
     parts, _ = label_components(gaps)
     areas = torch.bincount(parts.reshape(-1))
-    large = areas >= max(smallest_gap, 1)
+    large = areas >= max(min_gap_area, 1)
     large[0] = False
     most = _most_regions(labels)
     if count + int(large.sum()) > most:
         raise InputError(
             f"Fill Coverage: {int(large.sum())} gaps would become regions, more than fit in "
-            "memory. Raise smallest_gap, or fill by another method."
+            "memory. Raise min_gap_area, or fill by another method."
         )
     names = torch.where(large, count + large.cumsum(0), 0).to(torch.int32)
     fresh = names[parts]
@@ -182,12 +182,12 @@ def _fill_by_segmenting(
     labels: Tensor,
     gaps: Tensor,
     count: int,
-    smallest_gap: int,
+    min_gap_area: int,
     segmenter: Segmenter | None,
     progress: Progress | None,
 ) -> Ratings:
     assert segmenter is not None
-    least = smallest_gap or max(1, round(_SMALLEST_SHARE * labels.numel()))
+    least = min_gap_area or max(1, round(_SMALLEST_SHARE * labels.numel()))
     if count == 0:
         least = min(least, labels.numel())
     most = max(0, _most_regions(labels) - count)

@@ -60,6 +60,8 @@ class Coverage:
 
     def sentence(self) -> str:
         """The coverage in words."""
+        if not self.regions:
+            return "No region: nothing of the image is covered."
         noun = "region covers" if self.regions == 1 else "regions cover"
         text = f"{self.regions} {noun} {_percent(self.covered)} of the image"
         if self.overlapped:
@@ -82,15 +84,15 @@ def measure_coverage(regions: Regions) -> Coverage:
     return Coverage(counts, len(regions), _largest(labels, _LARGEST_GAPS), int(found))
 
 
-def gap_points(regions: Regions, smallest_gap: int = 1, count: int = 64) -> list[tuple[int, int]]:
+def gap_points(regions: Regions, min_gap_area: int = 1, count: int = 64) -> list[tuple[int, int]]:
     """Where to prompt a segmenter so that it finds what the regions leave out.
 
     The `deepest_points` of what they don't cover.
     """
-    if smallest_gap < 1 or count < 1:
+    if min_gap_area < 1 or count < 1:
         raise InputError("Gap points: wanted a smallest gap and a count of at least 1.")
     uncovered = ~regions.union()
-    return deepest_points(uncovered, label_components(uncovered)[0], smallest_gap, count)[0]
+    return deepest_points(uncovered, label_components(uncovered)[0], min_gap_area, count)[0]
 
 
 def deepest_points(

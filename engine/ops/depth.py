@@ -33,8 +33,8 @@ def farness(
     depth: Tensor,
     *,
     near_is: str,
-    normalise: str,
-    normalise_over: str,
+    normalize: str,
+    normalize_over: str,
     value_range: tuple[float, float] | None,
     clip_percent: float,
     holes: str,
@@ -47,19 +47,19 @@ def farness(
     `field_from_depth`. `depth` is not modified.
     """
     check_choice("near_is", near_is, NEAR_IS)
-    check_choice("normalise", normalise, MEASURES)
-    check_choice("normalise_over", normalise_over, SPANS)
+    check_choice("normalize", normalize, MEASURES)
+    check_choice("normalize_over", normalize_over, SPANS)
     check_choice("holes", holes, HOLES)
     check_number("clip_percent", clip_percent, 0, 49)
-    limits = _range_limits(value_range, near_is, normalise) if normalise_over == "range" else None
-    positive = normalise in ("disparity", "log")
+    limits = _range_limits(value_range, near_is, normalize) if normalize_over == "range" else None
+    positive = normalize in ("disparity", "log")
     if zero_is_hole is None:
         zero_is_hole = near_is == "black"
     valid = depth.isfinite() & (depth > 0 if positive or zero_is_hole else depth >= 0) & ~sky
-    measured = torch.where(valid, _measure(depth, near_is, normalise), 0.0)
+    measured = torch.where(valid, _measure(depth, near_is, normalize), 0.0)
     far = torch.empty_like(measured)
-    for part in [slice(None)] if normalise_over == "batch" else _each(depth):
-        far[part] = _normalise(measured[part], valid[part], normalise, clip_percent, limits)
+    for part in [slice(None)] if normalize_over == "batch" else _each(depth):
+        far[part] = _normalize(measured[part], valid[part], normalize, clip_percent, limits)
     return _fill(far, valid, sky, holes)
 
 
@@ -116,20 +116,20 @@ def _each(batch: Tensor) -> list[slice]:
     return [slice(i, i + 1) for i in range(batch.shape[0])]
 
 
-def _measure(values: Tensor, near_is: str, normalise: str) -> Tensor:
+def _measure(values: Tensor, near_is: str, normalize: str) -> Tensor:
     """What is normalised: the values, their reciprocals or logarithms, rising with distance."""
     values = values.to(torch.float32)
-    if normalise == "disparity":
+    if normalize == "disparity":
         values = values.reciprocal()
-    elif normalise == "log":
+    elif normalize == "log":
         values = values.log()
-    return values if (near_is == "black") != (normalise == "disparity") else -values
+    return values if (near_is == "black") != (normalize == "disparity") else -values
 
 
-def _normalise(
+def _normalize(
     measured: Tensor,
     valid: Tensor,
-    normalise: str,
+    normalize: str,
     clip_percent: float,
     limits: tuple[float, float] | None,
 ) -> Tensor:
@@ -137,7 +137,7 @@ def _normalise(
     out = torch.zeros_like(measured)
     if known.numel() == 0:
         return out
-    if normalise == "rank":
+    if normalize == "rank":
         out[valid] = ranks(known)
         return out
     share = clip_percent / 100
@@ -148,18 +148,18 @@ def _normalise(
 
 
 def _range_limits(
-    value_range: tuple[float, float] | None, near_is: str, normalise: str
+    value_range: tuple[float, float] | None, near_is: str, normalize: str
 ) -> tuple[float, float]:
-    if value_range is None or normalise == "rank":
+    if value_range is None or normalize == "rank":
         raise InputError(
-            'Depth: normalise_over="range" needs value_range=(lowest, highest) and a normalise '
-            f"other than rank, got value_range={value_range}, normalise={normalise!r}."
+            'Depth: normalize_over="range" needs value_range=(lowest, highest) and a normalize '
+            f"other than rank, got value_range={value_range}, normalize={normalize!r}."
         )
     ends = torch.tensor(value_range, dtype=torch.float32)
-    low, high = sorted(_measure(ends, near_is, normalise).tolist())
+    low, high = sorted(_measure(ends, near_is, normalize).tolist())
     if not -math.inf < low < high < math.inf:
         raise InputError(
-            f"Depth: wanted a value_range of two different values that normalise={normalise!r} "
+            f"Depth: wanted a value_range of two different values that normalize={normalize!r} "
             f"can use, got {value_range}."
         )
     return low, high

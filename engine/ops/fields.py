@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .checks import BEYOND, OTHER_SCALE, InputError, check_scale
 
-UNITS = ("px", "percent")
+UNITS = ("pixels", "percent")
 """Of lengths: pixels, or percent of the picture's shorter side."""
 
 _SAME_ASPECT = 0.03
@@ -80,6 +80,16 @@ def as_images(image: Tensor, name: str = "image") -> Tensor:
 
     Raises InputError for other shapes and types, and where `check_scale` does.
     """
+    images = image_batch(image, name)
+    check_scale(images, name)
+    return images
+
+
+def image_batch(image: Tensor, name: str = "image") -> Tensor:
+    """What `as_images` gives, without a look at the values: for who hands every image on to it.
+
+    On a GPU each look is a wait. Raises InputError for other shapes and types.
+    """
     shape = tuple(image.shape)
     if image.ndim == 3:
         image = image[None]
@@ -87,7 +97,6 @@ def as_images(image: Tensor, name: str = "image") -> Tensor:
         raise InputError(f"{name}: wanted an image (B, H, W, 3 or 4), got shape {shape}.")
     if not image.is_floating_point():
         raise InputError(f"{name}: wanted float values in [0, 1], got {image.dtype}.")
-    check_scale(image, name)
     return image
 
 

@@ -128,7 +128,7 @@ def predict_prompts(
     - "all": the three of them.
 
     ids are the index of the prompt; for "all", 3 * index + 0, 1 or 2 for part, object and whole.
-    refine: so many further decoder passes, each with the same points and box and the last pass's
+    refine: how many further decoder passes, each with the same points and box and the last pass's
     logits as the mask; they may shrink a mask as well as grow it. For "best" each takes the
     single-mask rule above, otherwise the candidate that overlaps the last mask most.
     progress(done, total) counts passes of a prompt through the decoder, and an image that must be

@@ -482,6 +482,19 @@ def test_the_side_panel_leaves_the_editor_as_wide_as_it_was(
     editor.page.locator("[data-testid=info-button]").click()
 
 
+def test_the_side_panel_has_no_blank_row_for_the_editor(editor: Editor, drawing: Drawing) -> None:
+    editor.open(workflow(drawing.name, live=False))
+    editor.node("window.app.canvas.selectNode(node)")
+    editor.page.locator("[data-testid=info-button]").click()
+    editor.page.get_by_role("tab", name="Parameters").click()
+    rows = editor.page.locator(".widget-item:visible")
+    rows.get_by_text("feather", exact=True).wait_for()
+    editor.page.wait_for_timeout(1000)
+    assert rows.get_by_text("points", exact=True).count() == 0
+    assert editor.page.locator(".rf-editor").first.is_visible()
+    editor.page.locator("[data-testid=info-button]").click()
+
+
 def _lies_in(strip: Any, chosen: Any) -> bool:
     """Whether a chip is whole within the visible part of the strip."""
     room, place = strip.bounding_box(), chosen.bounding_box()

@@ -148,7 +148,7 @@ def test_new_regions_are_the_connected_gaps():
 
 def test_small_gaps_join_their_neighbour_instead():
     wall = Regions.from_masks(mask_of(".##...", "###...", "..#..."), ids=[1])
-    filled = fill_coverage(wall, "new_regions", smallest_gap=3)
+    filled = fill_coverage(wall, "new_regions", min_gap_area=3)
     assert map_of(filled) == ["111222", "111222", "111222"]
 
 
@@ -160,7 +160,7 @@ def test_segmenting_asks_inside_each_gap_and_takes_only_what_is_free():
         asked.append(points)
         return boxes_around((3, 9), 1, 0.5)(points)
 
-    filled = fill_coverage(wall, "segment", smallest_gap=4, segmenter=ask)
+    filled = fill_coverage(wall, "segment", min_gap_area=4, segmenter=ask)
     assert asked == [[(1, 1), (7, 1)], [(3, 0)]]
     assert map_of(filled) == ["222441333", "222441333", "222241333"]
     assert dict(zip(filled.ids.tolist(), filled.scores.tolist(), strict=True)) == {
@@ -173,7 +173,7 @@ def test_segmenting_asks_inside_each_gap_and_takes_only_what_is_free():
 
 def test_a_gap_where_nothing_is_found_becomes_a_region_and_small_ones_join_the_nearest():
     wall = Regions.from_masks(mask_of("...#.#..", "...#.#.."), ids=[1])
-    filled = fill_coverage(wall, "segment", smallest_gap=4, segmenter=finds_nothing)
+    filled = fill_coverage(wall, "segment", min_gap_area=4, segmenter=finds_nothing)
     assert map_of(filled) == ["22211133", "22211133"]
     assert filled.scores.tolist() == [1, 1, 1]
 
@@ -182,7 +182,7 @@ def test_a_gap_where_nothing_is_found_becomes_a_region_and_small_ones_join_the_n
 def test_segmenting_fills_whatever_the_segmenter_finds(stack, smallest, reach):
     regions = Regions.from_masks(torch.from_numpy(stack))
     segmenter = boxes_around(regions.size, reach)
-    filled = fill_coverage(regions, "segment", smallest_gap=smallest, segmenter=segmenter)
+    filled = fill_coverage(regions, "segment", min_gap_area=smallest, segmenter=segmenter)
     assert (filled.masks.sum(0) == 1).all()
     fresh = [own for own in filled.ids.tolist() if own not in regions.ids.tolist()]
     covered = regions.union()
@@ -192,7 +192,7 @@ def test_segmenting_fills_whatever_the_segmenter_finds(stack, smallest, reach):
 
 
 def test_segmenting_within_max_gap_leaves_what_is_farther():
-    filled = fill_coverage(two(), "segment", max_gap=1, smallest_gap=1, segmenter=finds_nothing)
+    filled = fill_coverage(two(), "segment", max_gap=1, min_gap_area=1, segmenter=finds_nothing)
     assert map_of(filled) == ["336...75", "336....7"]
 
 
@@ -217,7 +217,7 @@ def test_edges_stop_the_filling_where_the_picture_changes():
     image[:, 120:] = 1
 
     def drawn(picture: torch.Tensor) -> list[str]:
-        filled = fill_coverage(large, "edges", image=picture, edge_strength=3000)
+        filled = fill_coverage(large, "edges", image=picture, image_cost=3000)
         return [row[5::20] for row in map_of(filled)[5::20]]
 
     assert drawn(image) == ["33333355"] * 2
@@ -231,7 +231,7 @@ def test_filling_along_edges_is_the_same_at_any_resolution(size):
     image[:, int(0.3 * size) :] = 1
     ends = torch.zeros(2, size, size, dtype=torch.bool)
     ends[0, :, 0], ends[1, :, -1] = True, True
-    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image, edge_strength=200)
+    filled = fill_coverage(Regions.from_masks(ends), "edges", image=image, image_cost=200)
     left = filled.masks[0 if bool(filled.masks[0, 0, 0]) else 1]
     assert float(left.float().mean()) == pytest.approx(0.4, abs=0.015)
 
@@ -318,7 +318,7 @@ def test_gaps_are_the_largest_parts_of_what_is_uncovered(stack):
 
 def test_sentences_for_none_all_and_nearly_all():
     none = measure_coverage(Regions.empty((4, 5)))
-    assert none.sentence() == "0 regions cover 0 % of the image; one gap of 100 % is in no region."
+    assert none.sentence() == "No region: nothing of the image is covered."
     whole = torch.ones((1, 100, 100), dtype=torch.bool)
     all_of_it = measure_coverage(Regions.from_masks(whole))
     assert all_of_it.sentence() == "1 region covers 100 % of the image; no pixel is left out."
@@ -341,7 +341,7 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
     )
     regions = Regions.from_masks(covered)
     assert gap_points(regions) == [(2, 2), (5, 1), (2, 5)]
-    assert gap_points(regions, smallest_gap=8) == [(2, 2)]
+    assert gap_points(regions, min_gap_area=8) == [(2, 2)]
     assert gap_points(regions, count=2) == [(2, 2), (5, 1)]
     assert gap_points(Regions.empty((3, 5))) == [(1, 1)]
     assert gap_points(fill_coverage(regions)) == []
@@ -357,7 +357,7 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"overlaps": "nearest_depth"}, "needs depth"),
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
-        ({"method": "edges", "image": torch.zeros(2, 8, 3), "edge_strength": -1}, "edge_strength"),
+        ({"method": "edges", "image": torch.zeros(2, 8, 3), "image_cost": -1}, "image_cost"),
         ({"overlaps": "nearest_depth", "depth": torch.zeros(2, 2, 8)}, "one depth map, got 2"),
     ],
 )
@@ -369,12 +369,12 @@ def test_what_cannot_be_filled_is_refused(arguments, message):
 def test_more_new_regions_than_fit_in_memory_are_refused(monkeypatch):
     monkeypatch.setattr("region_fields.engine.cover.fill._MOST_BYTES", 4)
     comb = Regions.from_masks(mask_of("#.#.#.#.#"))
-    with pytest.raises(InputError, match="Raise smallest_gap"):
+    with pytest.raises(InputError, match="Raise min_gap_area"):
         fill_coverage(comb, "new_regions")
-    with pytest.raises(InputError, match="Raise smallest_gap"):
-        fill_coverage(comb, "segment", smallest_gap=1, segmenter=finds_nothing)
+    with pytest.raises(InputError, match="Raise min_gap_area"):
+        fill_coverage(comb, "segment", min_gap_area=1, segmenter=finds_nothing)
 
 
 def test_gap_points_need_sensible_numbers():
     with pytest.raises(InputError, match="at least 1"):
-        gap_points(two(), smallest_gap=0)
+        gap_points(two(), min_gap_area=0)

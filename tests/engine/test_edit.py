@@ -126,7 +126,7 @@ def test_the_largest_island_keeps_the_id():
     assert parts.areas.tolist() == [3, 2, 1]
     assert parts.labels == ("cup",) * 3
     assert parts.scores.tolist() == [0.5] * 3
-    assert split_islands(regions, smallest=2).ids.tolist() == [4, 5]
+    assert split_islands(regions, min_area=2).ids.tolist() == [4, 5]
 
 
 def test_islands_that_touch_at_a_corner_split_under_4():
@@ -230,16 +230,18 @@ def test_snapping_tile_by_tile_is_the_guided_filter_on_the_whole(monkeypatch):
     image = torch.nn.functional.interpolate(coarse, (75, 101), mode="bilinear")[0].movedim(0, -1)
     y, x = torch.meshgrid(torch.arange(75), torch.arange(101), indexing="ij")
     masks = torch.stack([(x - 60) ** 2 + (y - 30) ** 2 < 900, (x < 40) & (y > 20), x + y < 8])
-    radius, softness, told = 3, 0.02, []
+    radius, edge_contrast, told = 3, 0.02, []
     regions = Regions.from_masks(masks)
-    snapped = snap_edges(regions, image, radius, softness, lambda *done: told.append(done))
+    snapped = snap_edges(regions, image, radius, edge_contrast, lambda *done: told.append(done))
     guide = srgb_to_oklab(image.double()).movedim(-1, 0)
     spread = sum(_window_mean(c**2, radius) - _window_mean(c, radius) ** 2 for c in guide)
     changed = 0
     for mask, moved in zip(regions.masks, snapped.masks, strict=True):
-        fitted = guided_filter(mask.double(), guide, radius, softness**2)
+        fitted = guided_filter(mask.double(), guide, radius, edge_contrast**2)
         near = np.where(mask, edt(mask) - 0.5, edt(~mask) - 0.5) <= radius
-        wanted = torch.where(torch.from_numpy(near) & (spread > softness**2), fitted > 0.5, mask)
+        wanted = torch.where(
+            torch.from_numpy(near) & (spread > edge_contrast**2), fitted > 0.5, mask
+        )
         assert torch.equal(moved, wanted)
         changed += int((wanted ^ mask).sum())
     assert changed > 20
@@ -318,12 +320,12 @@ def test_edits_keep_scores_and_labels():
         (lambda r: combine_with(r, torch.ones(1, 2), "xor"), "wanted one of add"),
         (lambda r: combine_with(r, torch.ones(2, 1, 2), "add"), "wanted one mask, got 2"),
         (lambda r: grow(r, math.nan), "pixels"),
-        (lambda r: smooth(r, -1), "pixels"),
+        (lambda r: smooth(r, -1), "radius"),
         (lambda r: fill_holes(r, -1), "area"),
         (lambda r: remove_specks(r, -1), "area"),
         (lambda r: feather(r, -1, 0), "inside"),
         (lambda r: snap_edges(r, torch.zeros(1, 2, 3), 0), "radius"),
-        (lambda r: snap_edges(r, torch.zeros(1, 2, 3), 1, 0), "softness"),
+        (lambda r: snap_edges(r, torch.zeros(1, 2, 3), 1, 0), "edge_contrast"),
         (lambda r: snap_edges(r, torch.zeros(2, 1, 2, 3), 1), "wanted one image, got 2"),
         (lambda r: nest(r, 0), "share above 0"),
         (lambda r: split_islands(r, connectivity=6), "4 or 8"),

@@ -192,7 +192,9 @@ def test_of_too_many_regions_the_smallest_are_left_out_of_the_layers():
     layers, message = to_layers(Regions.from_masks(masks), picture(1, 53))
     assert len(layers["layers"]) == 50
     assert min(layer["w"] for layer in layers["layers"]) == 4
-    assert "3 smallest of 53" in message
+    assert message.endswith("of 53 regions the 3 smallest are left out.")
+    _, message = to_layers(Regions.from_masks(masks[:51]), picture(1, 53))
+    assert message.endswith("of 51 regions the smallest is left out.")
 
 
 @pytest.mark.parametrize(

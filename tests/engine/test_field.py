@@ -357,15 +357,15 @@ def test_the_default_falls_from_the_nearest_to_nothing_at_three_quarters():
 
 
 @pytest.mark.parametrize(
-    ("normalise", "wanted"),
+    ("normalize", "wanted"),
     [("linear", 2 / 6), ("disparity", (1 - 1 / 3) / (1 - 1 / 7)), ("log", np.log(3) / np.log(7)),
      ("rank", 0.5)],
 )  # fmt: skip
-def test_farness_follows_the_measure(normalise, wanted):
+def test_farness_follows_the_measure(normalize, wanted):
     depth = torch.tensor([[[1.0, 3.0, 7.0]]])
     field = field_from_depth(
         depth, near_is="black", near=0, far=0, far_feather=1, falloff="linear",
-        normalise=normalise,
+        normalize=normalize,
     )  # fmt: skip
     torch.testing.assert_close(field, torch.tensor([[[1, 1 - wanted, 0]]]).float())
 
@@ -402,7 +402,7 @@ def test_skip_outlines_changes_nothing_where_the_band_is_open_to_one_side():
 
 
 def test_a_fixed_range_keeps_a_depth_at_its_strength_whatever_else_is_in_the_frame():
-    options = {"near_is": "black", "normalise_over": "range", "value_range": (0.0, 10.0)}
+    options = {"near_is": "black", "normalize_over": "range", "value_range": (0.0, 10.0)}
     one = field_from_depth(torch.tensor([[[2.0, 5.0]]]), **options)
     other = field_from_depth(torch.tensor([[[5.0, 9.0]]]), **options)
     assert one[0, 0, 1] == other[0, 0, 0]
@@ -410,7 +410,7 @@ def test_a_fixed_range_keeps_a_depth_at_its_strength_whatever_else_is_in_the_fra
 
 def test_normalising_over_the_batch_uses_one_range_for_all_frames():
     depth = torch.tensor([[[1.0, 2.0]], [[2.0, 5.0]]])
-    field = field_from_depth(depth, near_is="black", normalise_over="batch")
+    field = field_from_depth(depth, near_is="black", normalize_over="batch")
     assert field[0, 0, 1] == field[1, 0, 0]
     each = field_from_depth(depth, near_is="black")
     assert each[0, 0, 1] != each[1, 0, 0]
@@ -471,7 +471,7 @@ def test_a_depth_field_is_a_field_whatever_the_depth(seed, near_is, measure, ove
     depth[:, 2] = trouble
     before = depth.clone()
     field = field_from_depth(
-        depth, near_is=near_is, normalise=measure, normalise_over=over, falloff=kind,
+        depth, near_is=near_is, normalize=measure, normalize_over=over, falloff=kind,
         invert=invert,
     )  # fmt: skip
     assert_field(field, depth.shape)
@@ -482,7 +482,7 @@ def test_a_depth_field_is_a_field_whatever_the_depth(seed, near_is, measure, ove
 def test_a_near_to_far_field_never_rises_with_depth(seed, measure):
     generator = torch.Generator().manual_seed(seed)
     depth = torch.rand((1, 8, 9), generator=generator) + 0.1
-    field = field_from_depth(depth, near_is="black", normalise=measure)
+    field = field_from_depth(depth, near_is="black", normalize=measure)
     along = field.flatten()[depth.flatten().argsort()]
     assert float(along.diff().max()) <= 1e-6
 
@@ -523,9 +523,9 @@ def test_levels_that_a_quick_look_misses_are_counted():
     ("options", "message"),
     [
         ({"near_is": "grey"}, "white"),
-        ({"normalise": "square"}, "disparity"),
-        ({"normalise_over": "range"}, "value_range"),
-        ({"normalise_over": "range", "value_range": (0, 1), "normalise": "log"}, "value_range"),
+        ({"normalize": "square"}, "disparity"),
+        ({"normalize_over": "range"}, "value_range"),
+        ({"normalize_over": "range", "value_range": (0, 1), "normalize": "log"}, "value_range"),
         ({"near": 0.6, "far": 0.5}, "begins at 0.6"),
         ({"far_feather": -1}, "Feather"),
         ({"far_feather": math.nan}, "Feather"),

@@ -32,7 +32,7 @@ def depth(s: dict[str, Tensor]) -> Tensor:
 
 def focus(s: dict[str, Tensor]) -> Tensor:
     return field_from_depth(
-        s["depth"], near_is="black", focus=0.4, range=0.1, normalise="disparity"
+        s["depth"], near_is="black", focus=0.4, range=0.1, normalize="disparity"
     )
 
 

@@ -36,8 +36,8 @@ def three() -> Regions:
         ({}, [1, 2, 3]),
         ({"min_area": 4}, [1, 2]),
         ({"max_area": 4}, [2, 3]),
-        ({"min_area": 20, "area_unit": "percent"}, [1]),
-        ({"max_area": 20, "area_unit": "percent"}, [1, 2, 3]),
+        ({"min_area": 20, "area_units": "percent"}, [1]),
+        ({"max_area": 20, "area_units": "percent"}, [1, 2, 3]),
         ({"min_score": 0.75}, [2, 3]),
         ({"min_stability": 0.75}, [1, 2]),
         ({"min_elongation": 2}, [1]),
@@ -107,7 +107,7 @@ def test_no_regions_stay_no_regions():
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        ({"area_unit": "acres"}, "area_unit"),
+        ({"area_units": "acres"}, "area_units"),
         ({"border": "maybe"}, "border"),
         ({"min_area": math.nan}, "min_area"),
         ({"max_area": math.nan}, "max_area"),

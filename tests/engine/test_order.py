@@ -64,7 +64,7 @@ QUESTION = {
     "mask": MASK,
     "image": IMAGE,
     "depth": DEPTH,
-    "colour": "#806040",
+    "color": "#806040",
     "label": "a",
 }
 
@@ -78,7 +78,7 @@ def find(points: list[tuple[int, int]]) -> Regions:
 
 
 def filled(method: str, overlaps: str = "smallest") -> Callable[[Regions], Regions]:
-    more = {"image": IMAGE, "depth": DEPTH, "segmenter": find, "smallest_gap": 2}
+    more = {"image": IMAGE, "depth": DEPTH, "segmenter": find, "min_gap_area": 2}
     return lambda r: fill_coverage(r, method, overlaps, **more)
 
 

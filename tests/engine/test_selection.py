@@ -54,7 +54,7 @@ def asked(stack: np.ndarray, seed: int) -> dict:
         "mask": torch.from_numpy(rng.random((height, width)) < 0.4),
         "image": torch.from_numpy(rng.random((height, width, 3), dtype=np.float32)),
         "depth": torch.from_numpy(rng.random((height, width), dtype=np.float32)),
-        "colour": "#30c060",
+        "color": "#30c060",
         "label": "a",
     }
 
@@ -179,14 +179,14 @@ def test_colour_is_compared_by_the_mean_in_oklab():
     image = torch.rand((5, 6, 3), generator=torch.Generator().manual_seed(2))
     lab = srgb_to_oklab(image)
     means = torch.stack([lab[mask].mean(0) for mask in regions.masks])
-    for colour in ("#ff0000", (0.1, 0.2, 0.9), "8090a0"):
+    for color in ("#ff0000", (0.1, 0.2, 0.9), "8090a0"):
         values = (
-            [int(colour.lstrip("#")[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-            if isinstance(colour, str)
-            else colour
+            [int(color.lstrip("#")[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+            if isinstance(color, str)
+            else color
         )
         wanted = (means - srgb_to_oklab(torch.tensor(values))).norm(dim=1).argsort().tolist()
-        assert rank(regions, "closest_colour", Question(image=image, colour=colour)) == wanted
+        assert rank(regions, "closest_color", Question(image=image, color=color)) == wanted
 
 
 def test_labels_match_without_regard_to_case_and_spaces():
@@ -261,7 +261,7 @@ def test_the_subject_does_not_depend_on_order(data, stack):
         ({"by": "nearest_point"}, "nearest_point needs point"),
         ({"by": "best_iou"}, "needs mask"),
         ({"by": "nearest_in_depth"}, "needs depth"),
-        ({"by": "closest_colour", "image": torch.zeros(5, 6, 3)}, "needs colour"),
+        ({"by": "closest_color", "image": torch.zeros(5, 6, 3)}, "needs color"),
         ({"by": "largest", "point": (1, 2, 3)}, "wanted a point x, y"),
         ({"by": "nearest_point", "point": (1, math.nan)}, "wanted a point x, y"),
         ({"by": "largest", "then_by": "label"}, "needs label"),
@@ -274,10 +274,10 @@ def test_what_cannot_be_answered_is_refused(arguments, message):
         select(corners(), **arguments)
 
 
-@pytest.mark.parametrize("colour", ["#12", "red", "#gggggg", "#+1+1+1", (1, 2), (0, 0, 300)])
-def test_what_is_no_colour_is_refused(colour):
+@pytest.mark.parametrize("color", ["#12", "red", "#gggggg", "#+1+1+1", (1, 2), (0, 0, 300)])
+def test_what_is_no_colour_is_refused(color):
     with pytest.raises(InputError, match="wanted a colour"):
-        select(corners(), "closest_colour", image=torch.zeros(5, 6, 3), colour=colour)
+        select(corners(), "closest_color", image=torch.zeros(5, 6, 3), color=color)
 
 
 @given(data=st.data(), stack=stacks)

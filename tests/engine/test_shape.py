@@ -22,7 +22,7 @@ from region_fields.engine.shape import (
 
 def test_a_radial_field_is_a_ramp_of_distance_to_the_centre():
     field = field_from_shape(
-        (41, 61), inner_radius=5, outer_radius=15, units="px", falloff="linear"
+        (41, 61), inner_radius=5, outer_radius=15, units="pixels", falloff="linear"
     )[0]
     y, x = np.mgrid[:41, :61]
     wanted = np.clip((15 - np.hypot(x - 30, y - 20)) / 10, 0, 1)
@@ -31,7 +31,7 @@ def test_a_radial_field_is_a_ramp_of_distance_to_the_centre():
 
 def test_a_linear_field_falls_along_its_angle():
     field = field_from_shape(
-        (20, 40), shape="linear", angle=90, inner_radius=0, outer_radius=8, units="px",
+        (20, 40), shape="linear", angle=90, inner_radius=0, outer_radius=8, units="pixels",
         falloff="linear", center=(0.5, 0.25),
     )[0]  # fmt: skip
     assert field[:5].min() == 1
@@ -79,7 +79,7 @@ def test_distance_to_a_superellipse_is_that_to_its_nearest_outline_point(a, b, r
 def test_the_feather_is_truly_in_pixels_whatever_the_aspect(aspect, roundness):
     field = field_from_shape(
         (200, 200), shape="superellipse", aspect=aspect, roundness=roundness, angle=30,
-        inner_radius=20, outer_radius=30, units="px", falloff="linear",
+        inner_radius=20, outer_radius=30, units="pixels", falloff="linear",
     )[0]  # fmt: skip
     slope = torch.hypot(*(field[1:, 1:] - shifted for shifted in (field[:-1, 1:], field[1:, :-1])))
     assert max(float(field.diff(dim=d).abs().max()) for d in (0, 1)) <= 0.1001

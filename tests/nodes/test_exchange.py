@@ -201,7 +201,7 @@ def test_whole_numbers_and_16_bit_numbers_are_told_apart(host: Host):
         assert torch.equal(back.masks, MASKS[torch.tensor([0, 2, 1])])
 
 
-@pytest.mark.parametrize("format", ["folder", "label map", "colours", "COCO"])
+@pytest.mark.parametrize("format", ["folder", "label map", "colors", "COCO"])
 def test_saved_regions_are_loaded_again(host: Host, format: str):
     sent = Call(
         "RegionFields_SaveRegions",
@@ -271,7 +271,7 @@ def test_crops_for_captioners_are_small_and_paste_back(host: Host):
 
 
 def test_sorting_gives_masks_boxes_and_labels_in_one_order(host: Host):
-    asked = {"point": "", "label": "", "colour": "#000000", "then_by": "none", "near_is": "auto"}
+    asked = {"point": "", "label": "", "color": "#000000", "then_by": "none", "near_is": "auto"}
     found = host.call(
         "RegionFields_SortRegions",
         regions=REGIONS,
@@ -330,7 +330,7 @@ LACKING = {
 
 @pytest.mark.parametrize("told", LACKING)
 def test_a_missing_input_is_asked_for_in_the_nodes_own_words(host: Host, told: str):
-    settings = {"method": "nearest", "overlaps": "smallest", "max_gap": 0.0, "smallest_gap": 0}
-    settings |= {"edge_strength": 100.0, "near_is": "auto"} | LACKING[told]
+    settings = {"method": "nearest", "overlaps": "smallest", "max_gap": 0.0, "min_gap_area": 0}
+    settings |= {"image_cost": 100.0, "near_is": "auto"} | LACKING[told]
     with pytest.raises(HostError, match=f"Fill Coverage: {told}"):
         host.call("RegionFields_FillCoverage", regions=REGIONS, **settings)

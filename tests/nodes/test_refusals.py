@@ -56,6 +56,7 @@ PASTED = {
     "bboxes": Wire({"x": 0, "y": 0, "width": 2, "height": 2}),
 }
 NOTHING = Wire([], many=True)
+BYTES = torch.full((1, 8, 9, 3), 200.0)
 OTHERWISE = {
     "Masks to Regions: there are no masks": ("MasksToRegions", {"masks": NOTHING}),
     "Name Regions: 1 region but 0 labels": (
@@ -85,6 +86,19 @@ OTHERWISE = {
         "FieldFromDistance",
         {"image": IMAGE, "points": "[" * 100000},
     ),
+    "Crop Regions: image: wanted colours from 0 to 1, got values up to 200": (
+        "CropRegions",
+        {"regions": torch.ones(1, 8, 9), "image": BYTES},
+    ),
+    "Snap Regions to Image: image: wanted colours": (
+        "SnapRegions",
+        {"regions": torch.ones(1, 8, 9), "image": BYTES},
+    ),
+    "Preview Regions: image: wanted colours": (
+        "PreviewRegions",
+        {"regions": torch.ones(1, 8, 9), "image": BYTES},
+    ),
+    "Blur by Field: image: wanted colours": ("BlurByField", {"field": FIELDS, "image": BYTES}),
     "Load Regions: there are no regions at": ("LoadRegions", {"path": "a\0b"}),
     "Save Regions: filename_prefix: '../set' leads out": (
         "SaveRegions",

@@ -214,8 +214,8 @@ def test_fill_coverage_asks_the_model_inside_the_gaps(host: Host, loader: Call):
         "method": "segment",
         "overlaps": "smallest",
         "max_gap": 0.0,
-        "smallest_gap": 50,
-        "edge_strength": 100.0,
+        "min_gap_area": 50,
+        "image_cost": 100.0,
         "near_is": "auto",
         "image": image,
     }

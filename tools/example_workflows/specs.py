@@ -232,20 +232,14 @@ COVERAGE = Workflow(
         "before": Node(
             "RegionFields_MeasureCoverage",
             (820, 80),
-            (340, 190),
+            (380, 250),
             {},
             {"regions": ("everything", "regions")},
             title="Coverage before",
         ),
-        "before_text": Node(
-            "PreviewAny", (820, 330), (380, 150), {}, {"source": ("before", "text")}
-        ),
-        "after_text": Node(
-            "PreviewAny", (1260, 690), (380, 150), {}, {"source": ("after", "text")}
-        ),
         "gaps": Node(
             "RegionFields_PreviewRegions",
-            (820, 540),
+            (820, 390),
             (380, 480),
             {"only_uncovered": True},
             {"regions": ("everything", "regions"), "image": ("photo", "IMAGE")},
@@ -254,14 +248,14 @@ COVERAGE = Workflow(
         "fill": Node(
             "RegionFields_FillCoverage",
             (1260, 80),
-            (340, 290),
+            (380, 290),
             {"method": "nearest", "overlaps": "smallest"},
             {"regions": ("everything", "regions")},
         ),
         "after": Node(
             "RegionFields_MeasureCoverage",
             (1260, 440),
-            (340, 190),
+            (380, 250),
             {},
             {"regions": ("fill", "regions")},
             title="Coverage after",
@@ -284,8 +278,8 @@ COVERAGE = Workflow(
     },
     {
         "Inputs": (20, 10, 360, 590),
-        "Before": (400, 10, 820, 1030),
-        "After": (1240, 10, 840, 850),
+        "Before": (400, 10, 820, 880),
+        "After": (1240, 10, 840, 700),
         "The result": (2100, 10, 420, 520),
     },
     "save",

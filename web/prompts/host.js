@@ -23,6 +23,8 @@ import { executionId, isConnected, origin, rootGraph } from "./graph.js";
 import { noteOwn } from "./jobs.js";
 
 export const UI_KEY = "region_fields_prompts";
+/** A widget's place in the page's side panel. */
+const PANEL_ROW = ".widget-item";
 const LOADERS = new Set(["LoadImage", "LoadImageOutput"]);
 const MODEL_LOADER = "RegionFields_LoadSam2";
 const REFUSED = "ComfyUI did not accept the workflow; its own message says why.";
@@ -181,11 +183,19 @@ export function noteChange() {
 }
 
 /**
- * Let a widget be as wide as its node: the page's side panel sets the width that it draws widgets
- * with, and leaves it so.
+ * Keep a widget to its node. The page's side panel has a row for it, too, with a canvas of the
+ * widget's height that stays blank, since the widget's element can be in one place only: the row is
+ * hidden. It also sets the width that it draws widgets with, and leaves it so.
  *
  * @param {import("/scripts/app.js").Widget} widget
  */
-export function keepNodeWidth(widget) {
+export function keepToNode(widget) {
   Object.defineProperty(widget, "width", { get: () => undefined, set: () => {} });
+  const draw = widget.draw;
+  widget.draw = (context, ...rest) => {
+    /** @type {HTMLElement | null | undefined} */
+    const row = context.canvas.closest?.(PANEL_ROW);
+    if (row) row.style.display = "none";
+    else draw?.call(widget, context, ...rest);
+  };
 }

@@ -61,7 +61,7 @@ REFUSED = {
     "select by depth": lambda r: select(r, "nearest_in_depth", depth=TALL),
     "select by a mask": lambda r: select(r, "best_iou", mask=TALL),
     "select by colour": lambda r: select(
-        r, "closest_colour", image=TALL[..., None].expand(-1, -1, 3), colour="#808080"
+        r, "closest_color", image=TALL[..., None].expand(-1, -1, 3), color="#808080"
     ),
     "filter": lambda r: filter_regions(r, mask=TALL, max_overlap=0.5),
     "combine": lambda r: combine_with(r, TALL, "add"),

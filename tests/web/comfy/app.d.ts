@@ -6,6 +6,7 @@ export interface Widget {
   label?: string;
   serialize?: boolean;
   callback?: (value: unknown) => void;
+  draw?: (context: CanvasRenderingContext2D, ...rest: unknown[]) => void;
 }
 
 export interface Link {
