@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .ops.anchors import whole_pixel
 from .ops.bits import unpack_box
 from .ops.checks import InputError, counted, short
 from .ops.fields import as_images, as_planes, picture_of_size
@@ -56,7 +57,7 @@ def boxes_by_frame(given: Any, frames: int | None = None) -> list[list[Mapping[s
 def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Regions:
     """One region for each box (x, y, width, height in pixels) of an image of `size` (H, W).
 
-    Edges are rounded to pixels and cut off at the image's border; score and label are kept.
+    Edges are rounded to pixels, halves up, and cut off at the border; score and label are kept.
     Raises InputError for a box without these numbers, or with no pixel in the image.
     """
     edges = [_edges(box, size) for box in boxes]
@@ -73,7 +74,7 @@ def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int
     """Left, top, right and bottom of a box within the image, the last two exclusive."""
     height, width = size
     x, y, w, h = _numbers(box)
-    left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
+    left, top, right, bottom = (whole_pixel(edge) for edge in (x, y, x + w, y + h))
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if left >= right or top >= bottom:
         raise InputError(f"Boxes: {short(box)} holds no pixel of the {width} x {height} image.")
