@@ -66,6 +66,8 @@ def field_from_shape(
     check_choice(f"{where}: units", units, UNITS)
     check_number(f"{where}: aspect", aspect, 1e-3, 1e3)
     check_number(f"{where}: roundness", roundness, 0, 1)
+    for name, value in (("center x", center[0]), ("center y", center[1]), ("angle", angle)):
+        check_number(f"{where}: {name}", value)
     conical = shape == "conical"
     inner, outer = (inner_angle, outer_angle) if conical else (inner_radius, outer_radius)
     _check_reach(where, inner, outer, 180 if conical else math.inf)
