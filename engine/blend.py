@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .ops.beside import images_beside
+from .ops.beside import depth_beside, images_beside
 from .ops.checks import InputError, Progress, counted
 from .ops.colour import srgb_to_oklab
 from .ops.depth import NEAR_IS
@@ -16,8 +16,6 @@ from .ops.distance import distance_to, signed_distance
 from .ops.fields import (
     as_images,
     as_mask,
-    as_planes,
-    check_aspect,
     check_choice,
     check_finite,
     check_number,
@@ -27,7 +25,6 @@ from .ops.fields import (
 from .ops.membrane import edge_weights, relax
 from .ops.partition import REACH, SoftShares, padded_window
 from .ops.quantile import quantile, ranks
-from .ops.resize import resize_nearest
 from .regions import Regions
 
 BLENDS = ("partition", "membrane")
@@ -133,9 +130,7 @@ def strengths_by_depth(
     """
     check_choice("Strengths by depth: near_is", near_is, NEAR_IS)
     check_choice("Strengths by depth: spacing", spacing, ("rank", "depth"))
-    planes = as_planes(depth, "Strengths by depth: depth").to(torch.float32)
-    check_aspect("Strengths by depth: a depth", (planes.shape[1], planes.shape[2]), regions.size)
-    plane = resize_nearest(planes[:1], regions.size)[0]
+    plane = depth_beside(depth, regions.size, regions.device, "Strengths by depth")
     if near_is == "white":
         plane = -plane
     middles: list[float] = []

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .ops.anchors import whole_pixel
 from .ops.bits import unpack_box
 from .ops.checks import InputError, counted, short
 from .ops.fields import as_images, as_planes, picture_of_size
-from .ops.resize import resize_field
+from .ops.resize import resize_field, resize_picture
 from .regions import Regions
 
 MOST_LAYERS = 50
@@ -56,7 +57,7 @@ def boxes_by_frame(given: Any, frames: int | None = None) -> list[list[Mapping[s
 def from_boxes(boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Regions:
     """One region for each box (x, y, width, height in pixels) of an image of `size` (H, W).
 
-    Edges are rounded to pixels and cut off at the image's border; score and label are kept.
+    Edges are rounded to pixels, halves up, and cut off at the border; score and label are kept.
     Raises InputError for a box without these numbers, or with no pixel in the image.
     """
     edges = [_edges(box, size) for box in boxes]
@@ -73,7 +74,7 @@ def _edges(box: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int, int
     """Left, top, right and bottom of a box within the image, the last two exclusive."""
     height, width = size
     x, y, w, h = _numbers(box)
-    left, top, right, bottom = (round(edge) for edge in (x, y, x + w, y + h))
+    left, top, right, bottom = (whole_pixel(edge) for edge in (x, y, x + w, y + h))
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if left >= right or top >= bottom:
         raise InputError(f"Boxes: {short(box)} holds no pixel of the {width} x {height} image.")
@@ -128,7 +129,7 @@ def crop_regions(
         share = longest / max(x1 - x0, y1 - y0) if longest else 1
         if share < 1:
             size = max(1, round((y1 - y0) * share)), max(1, round((x1 - x0) * share))
-            crop = resize_field(crop[0].movedim(-1, 0), size).movedim(0, -1)[None]
+            crop = resize_picture(crop[0], size)[None]
         if cut_out:
             mask = unpack_box(regions.packed[i], (x0, y0, x1, y1))[None].to(torch.float32)
             mask = resize_field(mask, (crop.shape[1], crop.shape[2]))
@@ -165,11 +166,11 @@ def paste_crops(
         crop = as_images(crops[i])[0][..., : out.shape[-1]].to(out)
         if crop.shape[-1] != out.shape[-1]:
             raise InputError("Paste Crops: the image has alpha but a crop has none.")
-        crop = resize_field(crop.movedim(-1, 0), (h, w)).movedim(0, -1)
+        crop = resize_picture(crop, (h, w))
         if masks is None:
             target.copy_(crop)
             continue
-        plane = as_planes(masks[i], "Paste Crops: masks")[:1].to(out)
+        plane = as_planes(masks[i], "Paste Crops: masks")[:1].to(out.device, torch.float32)
         share = resize_field(plane, (h, w)).clamp(0, 1)[0][..., None]
         target.copy_(torch.where(share > 0, target + share * (crop - target), target))
     return out

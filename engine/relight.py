@@ -60,6 +60,8 @@ def relight_by_field(
     check_number(f"{where}: intensity", intensity, 0)
     check_number(f"{where}: ambient", ambient, 0)
     check_number(f"{where}: relief", relief, 0)
+    check_number(f"{where}: azimuth", azimuth)
+    check_number(f"{where}: elevation", elevation)
     images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
     size = (images.shape[1], images.shape[2])
     strengths = fields_beside(strengths, size, f"{where}: a field")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .ops.anchors import whole_pixel
 from .ops.beside import depth_beside, image_beside, mask_beside
 from .ops.bits import pack_bits
 from .ops.checks import InputError
@@ -294,7 +295,7 @@ def _pixel(question: Question) -> tuple[int, int]:
     """The pixel that the point lies in: centres are at whole numbers."""
     assert question.point is not None
     x, y = question.point
-    return math.floor(x + 0.5), math.floor(y + 0.5)
+    return whole_pixel(x), whole_pixel(y)
 
 
 def _as_color(color: str | Sequence[float]) -> Sequence[float]:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from .ops.anchors import whole_pixel
 from .ops.checks import InputError
 from .ops.colour import linear_to_srgb, luminance, srgb_to_linear, srgb_to_oklab
 from .ops.falloff import falloff as shape_ramp
@@ -65,6 +66,8 @@ def field_from_shape(
     check_choice(f"{where}: units", units, UNITS)
     check_number(f"{where}: aspect", aspect, 1e-3, 1e3)
     check_number(f"{where}: roundness", roundness, 0, 1)
+    for name, value in (("center x", center[0]), ("center y", center[1]), ("angle", angle)):
+        check_number(f"{where}: {name}", value)
     conical = shape == "conical"
     inner, outer = (inner_angle, outer_angle) if conical else (inner_radius, outer_radius)
     _check_reach(where, inner, outer, 180 if conical else math.inf)
@@ -111,7 +114,7 @@ def field_from_3d_point(
     _check_reach(where, inner_radius, outer_radius)
     points = _points_of(geometry, intrinsics, fov_degrees)
     height, width = points.shape[1:3]
-    x, y = round(point[0]), round(point[1])
+    x, y = whole_pixel(point[0]), whole_pixel(point[1])
     if not (0 <= x < width and 0 <= y < height):
         raise InputError(f"{where}: the point {point} is outside the {width} x {height} picture.")
     fields = []

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .ops.anchors import whole_pixel
 from .ops.checks import InputError
 from .ops.components import label_components
 from .ops.fields import as_images, check_number
@@ -39,7 +40,7 @@ def magic_wand(
     check_number("Magic Wand: tolerance", tolerance, 0, 1)
     check_number("Magic Wand: sample", sample, 0, 1000)
     height, width = images.shape[1:3]
-    x, y = (math.floor(float(value) + 0.5) for value in _finite(point))
+    x, y = (whole_pixel(value) for value in _finite(point))
     if not (0 <= x < width and 0 <= y < height):
         raise InputError(f"Magic Wand: the point {x}, {y} is outside the {width} x {height} image.")
     return torch.stack(

@@ -36,6 +36,7 @@ OVERLAP_WINNERS = {
     "highest_score": "The one with the highest predicted IoU keeps it; of equals the smallest.",
     "nearest_depth": "The one with the nearest mean depth keeps it; of equals the smallest.",
 }
+_BACKGROUND = "background"
 _MOST_BYTES = 700 << 20
 _SMALLEST_SHARE = 0.001
 
@@ -94,7 +95,7 @@ def fill_coverage(
     labels = paint_labels(regions.packed, regions.boxes, regions.size[1], claims)
     if len(regions) == 0 and (method != "segment" or max_gap is not None):
         labels += max_gap is None
-        return _from_labels(labels, regions)
+        return _from_labels(labels, regions, name=_BACKGROUND if method == _BACKGROUND else "")
     gaps = labels == 0
     ratings: Ratings = []
     if max_gap is not None:
@@ -103,9 +104,9 @@ def fill_coverage(
         _fill_nearest(labels, gaps)
     elif method == "edges":
         _fill_along_edges(labels, gaps, image, image_cost, progress)
-    elif method == "background":
+    elif method == _BACKGROUND:
         labels[gaps] = len(regions) + 1
-        return _from_labels(labels, regions, name="background")
+        return _from_labels(labels, regions, name=_BACKGROUND)
     elif method == "segment":
         ratings = _fill_by_segmenting(labels, gaps, len(regions), min_gap_area, segmenter, progress)
     else:

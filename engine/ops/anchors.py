@@ -1,4 +1,4 @@
-"""Anchors that are not masks: points and boxes."""
+"""Places in a picture that are not masks: points and boxes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
+
+
+def whole_pixel(place: float) -> int:
+    """The whole number nearest to a coordinate, halves up: the pixel a point lies in.
+
+    Python's round takes halves to the even number, so that a box from 1.5 to 2.5 would be empty and
+    one from 0.5 to 1.5 two pixels wide. Raises InputError for what is no finite number.
+    """
+    if not math.isfinite(place):
+        raise InputError(f"wanted a place in pixels, got {place}.")
+    return math.floor(place + 0.5)
 
 
 def as_points(anchor: Any) -> list[tuple[float, float]] | None:
@@ -51,7 +62,7 @@ def points_mask(points: list[tuple[float, float]], size: tuple[int, int]) -> Ten
     """The pixels the points lie in, bool (1, H, W); points outside the picture are left out."""
     mask = torch.zeros((1, *size), dtype=torch.bool)
     for px, py in points:
-        x, y = round(px), round(py)
+        x, y = whole_pixel(px), whole_pixel(py)
         if 0 <= x < size[1] and 0 <= y < size[0]:
             mask[0, y, x] = True
     return mask
@@ -63,8 +74,8 @@ def box_mask(box: Mapping[str, float], size: tuple[int, int] | None) -> Tensor:
         raise InputError(
             "Field from Distance: a box needs x, y, width and height, and the size of the picture."
         )
-    x0, y0 = round(box["x"]), round(box["y"])
-    x1, y1 = round(box["x"] + box["width"]), round(box["y"] + box["height"])
+    x0, y0 = whole_pixel(box["x"]), whole_pixel(box["y"])
+    x1, y1 = whole_pixel(box["x"] + box["width"]), whole_pixel(box["y"] + box["height"])
     mask = torch.zeros((1, *size), dtype=torch.bool)
     mask[:, max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
     if not bool(mask.any()):

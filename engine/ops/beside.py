@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .checks import InputError
 from .fields import as_images, as_mask, as_planes, check_aspect
-from .resize import resize_field, resize_nearest
+from .resize import resize_field, resize_nearest, resize_picture
 
 
 def mask_beside(
@@ -72,16 +72,7 @@ def images_beside(images: Tensor, size: tuple[int, int], what: str) -> Tensor:
     if tuple(images.shape[1:3]) == tuple(size):
         return images
     check_aspect(what, (images.shape[1], images.shape[2]), size)
-    parts = [_resized(image.to(torch.float32).movedim(-1, 0), size) for image in images]
-    return torch.stack(parts).movedim(1, -1).to(images.dtype)
-
-
-def _resized(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    if len(planes) == 3:
-        return torch.stack([resize_field(plane[None], size)[0] for plane in planes])
-    alpha = resize_field(planes[3:], size)
-    colour = resize_field(planes[:3] * planes[3:], size) / alpha.clamp(min=1e-6)
-    return torch.cat([torch.where(alpha > 0, colour, 0.0), alpha])
+    return torch.stack([resize_picture(image, size) for image in images])
 
 
 def _one(batch: Tensor, where: str, what: str) -> Tensor:

@@ -21,6 +21,23 @@ def resize_field(planes: Tensor, size: tuple[int, int]) -> Tensor:
     return resized[:, 0].clamp_(low, high)
 
 
+def resize_picture(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (H, W, 3 or 4) to `size` (H', W') as `resize_field` does; any float type, which stays.
+
+    Colours count by their alpha, so that those of transparent pixels don't show at outlines.
+    """
+    if tuple(picture.shape[:2]) == tuple(size):
+        return picture
+    planes = picture.movedim(-1, 0).to(torch.float32)
+    if len(planes) == 3:
+        resized = torch.stack([resize_field(plane[None], size)[0] for plane in planes])
+    else:
+        alpha = resize_field(planes[3:], size)
+        colour = resize_field(planes[:3] * planes[3:], size) / alpha.clamp(min=1e-6)
+        resized = torch.cat([torch.where(alpha > 0, colour, 0.0), alpha])
+    return resized.movedim(0, -1).to(picture.dtype)
+
+
 def resize_area(planes: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (B, H, W) to `size` (H', W'): each new pixel is the mean of the area it covers.
 

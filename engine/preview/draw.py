@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ..ops.anchors import whole_pixel
 from ..ops.bits import unpack_box
 from ..ops.checks import InputError, check_image
 from ..ops.distance import distance_to
@@ -145,19 +146,20 @@ def draw_field(
 
 
 def strengths_at(field: Tensor, points: Sequence[tuple[float, float]]) -> list[float]:
-    """The values of a field (H, W) at the pixels nearest to points (x, y).
+    """The values of a field (H, W) at the pixels that points (x, y) lie in.
 
     Raises InputError for a point outside.
     """
     height, width = field.shape
     values = []
     for x, y in points:
-        if not (0 <= round(x) < width and 0 <= round(y) < height):
+        column, row = whole_pixel(x), whole_pixel(y)
+        if not (0 <= column < width and 0 <= row < height):
             raise InputError(
                 f"Preview: the probe {x:g}, {y:g} is outside the field of {width} x {height} "
                 "pixels."
             )
-        values.append(float(field[round(y), round(x)]))
+        values.append(float(field[row, column]))
     return values
 
 
@@ -268,7 +270,7 @@ def _probe(picture: Tensor, field: Tensor, points: Sequence[tuple[float, float]]
     x = torch.arange(width, device=picture.device)
     words: list[Word] = []
     for (at_x, at_y), value in zip(points, strengths_at(field, points), strict=True):
-        away = torch.hypot(x - float(round(at_x)), y - float(round(at_y)))
+        away = torch.hypot(x - float(whole_pixel(at_x)), y - float(whole_pixel(at_y)))
         for reach, ink in ((size / 2, 0.0), (size / 2 - 1.5, 1.0)):
             ring = (reach - away).clamp(0, 1) * (away - reach + 2.5).clamp(0, 1)
             picture = torch.lerp(picture, torch.full_like(picture, ink), ring[..., None])

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ..ops.checks import InputError, counted
+from ..ops.checks import InputError, counted, short
 from ..ops.fields import check_aspect
 
 Box = tuple[float, float, float, float]
@@ -140,8 +140,8 @@ def _numbers(given: Any, name: str) -> tuple[float, ...]:
     plain = _plain(given, name)
     try:
         numbers = tuple(float(number) for number in plain)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"Prompt: wanted numbers for {name}, got {given!r}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"Prompt: wanted numbers for {name}, got {short(given)}.") from error
     if not all(math.isfinite(number) for number in numbers):
         raise InputError(f"Prompt: wanted finite numbers for {name}, got {numbers}.")
     return numbers

@@ -296,7 +296,7 @@ def _box(entry: Any, name: str) -> tuple[float, float, float, float]:
 def _numbers(entry: Any, keys: Sequence[str], wanted: str) -> list[float]:
     try:
         numbers = [float(entry[key]) for key in keys]
-    except (TypeError, KeyError, ValueError, IndexError) as error:
+    except (TypeError, KeyError, ValueError, IndexError, OverflowError) as error:
         raise InputError(f"{wanted}, got {short(entry)}.") from error
     if not all(math.isfinite(number) for number in numbers):
         raise InputError(f"{wanted}, got {short(entry)}.")

@@ -179,6 +179,11 @@ def test_strengths_by_depth_go_from_near_to_far():
     assert strengths_by_depth(regions, depth, near_is="black") == pytest.approx([1.0, 0.0])
 
 
+def test_strengths_by_depth_want_one_depth_map():
+    with pytest.raises(InputError, match="Strengths by depth: wanted one depth map, got 2"):
+        strengths_by_depth(Regions.from_masks(halves()), torch.rand(2, 20, 40))
+
+
 def test_strengths_by_rank_spread_evenly():
     masks = torch.zeros(3, 10, 10)
     masks[0, :9], masks[1, :5], masks[2, :1] = 1, 1, 1

@@ -146,6 +146,15 @@ def test_normals_as_pictures_and_as_vectors_light_alike():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("angle", ["azimuth", "elevation"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_light_from_no_direction_is_refused(angle, value):
+    with pytest.raises(InputError, match=f"Relight by Field: {angle}: wanted a number"):
+        relight_by_field(
+            picture(5), torch.ones(1, 11, 13), depth=torch.ones(11, 13), **{angle: value}
+        )
+
+
 def test_relight_wants_depth_or_normals():
     with pytest.raises(InputError, match="depth or normals"):
         relight_by_field(picture(0), torch.ones(1, 11, 13))

@@ -130,6 +130,32 @@ def test_a_crop_of_another_size_is_resized_to_its_box():
     assert pasted[..., 0].tolist() == [[0, 1, 1, 0], [0, 1, 1, 0]]
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_crops_of_any_float_type_are_shrunk_and_pasted_back_in_it(kind, channels):
+    image = picture(channels=channels)
+    regions = Regions.from_masks(torch.ones(1, *image.shape[:2]))
+
+    def there_and_back(image):
+        [(crop, mask, box)] = crop_regions(regions, image, longest=2)
+        assert max(crop.shape[1:3]) == 2
+        pasted = paste_crops(image, [crop], [box], [mask.to(image.dtype)])
+        assert crop.dtype == pasted.dtype == image.dtype
+        return pasted.to(torch.float32)
+
+    wanted = there_and_back(image)
+    torch.testing.assert_close(there_and_back(image.to(kind)), wanted, rtol=0, atol=0.01)
+
+
+def test_what_is_transparent_lends_a_smaller_crop_no_colour():
+    image = torch.zeros(4, 4, 4)
+    image[:, :2] = torch.tensor([1.0, 0.5, 0.25, 1.0])
+    whole = Regions.from_masks(torch.ones(1, 4, 4))
+    [(crop, _, _)] = crop_regions(whole, image, longest=3)
+    seen = crop[crop[..., 3] > 0]
+    torch.testing.assert_close(seen[:, :3], torch.tensor([1.0, 0.5, 0.25]).expand(len(seen), 3))
+
+
 def composited(layers: dict) -> torch.Tensor:
     """What core's Create Layered Image makes of LAYERS with opaque normal layers: (H, W, 4).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 
 import numpy as np
 import pytest
@@ -123,6 +124,8 @@ def test_a_shape_does_not_depend_on_resolution(shape):
         ({"shape": "conical", "outer_angle": 270}, "270"),
         ({"aspect": 0}, "aspect"),
         ({"roundness": 2}, "roundness"),
+        ({"angle": math.nan}, "angle: wanted a number"),
+        ({"center": (0.5, math.inf)}, "center y: wanted a number"),
     ],
 )
 def test_a_wrong_shape_is_named(options, message):

@@ -39,6 +39,7 @@ def test_a_float_mask_is_inside_above_one_half():
         ({"points": [[1, 2, 3]]}, r"wanted points as a list of \(x, y\)"),
         ({"points": [1, 2]}, r"wanted points as a list of \(x, y\), got \[1, 2\]"),
         ({"points": [["a", 2]]}, "wanted numbers for a point"),
+        ({"points": [[10**400, 2]]}, "wanted numbers for a point"),
         ({"points": [[float("nan"), 2]]}, "wanted finite numbers for a point"),
         ({"points": [[1, 2]], "labels": [1, 0]}, "1 point but 2 labels"),
         ({"points": [[1, 2]], "labels": [2]}, r"wanted labels 1 \(include\) or 0"),

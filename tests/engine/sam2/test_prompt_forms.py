@@ -176,6 +176,8 @@ def test_apart_only_excluding_points_are_no_objects() -> None:
         ),
         ({"positive": '[{"x": "left", "y": 0}]'}, "positive_coords: wanted a point"),
         ({"positive": '[{"x": NaN, "y": 0}]'}, "positive_coords: wanted a point"),
+        ({"positive": '[{"x": 1%s, "y": 0}]' % ("0" * 400)}, "positive_coords: wanted a point"),
+        ({"boxes": BOX | {"width": 10**400}}, "bboxes, box 1: wanted a box such as"),
         ({"negative": '[[], {"x": 1, "y": 1}]'}, "negative_coords: lists and single entries"),
         ({"boxes": [{"x": 1, "y": 1}]}, 'bboxes, box 1: wanted a box such as {"x": 10'),
         ({"boxes": "cup"}, "bboxes: wanted one entry, a list of them"),
