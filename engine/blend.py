@@ -96,7 +96,7 @@ def region_weights(
     chosen, _ = _pair(regions, [0.0] * count, 0.0)
     if len(chosen) == 0:
         raise InputError("Region Weights: there is no region.")
-    places = chosen.ids if isinstance(regions, Tensor) else torch.arange(count)
+    places = chosen.ids.cpu() if isinstance(regions, Tensor) else torch.arange(count)
     if order is not None:
         places = torch.tensor(order).argsort()[places]
     weights = torch.zeros((count, *chosen.size), device=chosen.device)
