@@ -245,6 +245,7 @@ def _check(given: argparse.Namespace) -> None:
         (bool(given.image_edges), ("image_cost",), "--image-edges"),
         (bool(given.depth_edges), ("depth_cost",), "--depth-edges"),
         (given.focus is not None, ("range",), "--focus"),
+        (given.normalize != "rank", ("value_range",), "a --normalize other than rank"),
     ]
     for there, names, what in needs:
         if not there:

@@ -419,6 +419,11 @@ def test_the_command_has_an_option_for_every_input_of_the_nodes_it_stands_for(ve
         ("anchor", ["--combine", "screen"], "--combine does nothing without both"),
         ("depth", ["--outer-radius", "9"], "--outer-radius does nothing without --anchor"),
         ("depth", ["--range", "0.5"], "--range does nothing without --focus"),
+        (
+            "depth",
+            ["--normalize", "rank", "--value-range", "0,1"],
+            "--value-range does nothing without a --normalize other than rank",
+        ),
         ("depth", ["--focus", "0.3", "--near", "0.1"], "--focus or --near"),
         ("depth", ["--like", "picture.png"], "--like does nothing without --anchor"),
         ("anchor", ["--like", "picture.png"], "--like is for a point or a box alone"),
