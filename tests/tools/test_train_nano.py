@@ -154,6 +154,12 @@ def test_a_perfect_mask_costs_nothing_and_each_region_gets_its_own_mask():
     assert float((losses[:, 1:] * chosen).sum()) < 1e-3
 
 
+def test_iou_compares_every_mask_with_every_region():
+    masks = np.zeros((3, 256, 256), bool)
+    masks[0, 10:50, 10:50], masks[1, 10:51, 10:50], masks[2, 100:120, 100:120] = True, True, True
+    assert iou(masks[:1], masks[1:])[0] == pytest.approx([40 / 41, 0.0])
+
+
 def test_what_moves_in_front_hides_what_is_behind():
     behind, far, near = np.zeros((3, 4, 4), bool)
     behind[:, :2], far[:2], near[0] = True, True, True

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,16 +134,17 @@ def grow(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def automatic(
-    model: Trainee, image: np.ndarray, side: int, thresholds: tuple[float, float]
-) -> np.ndarray:
+    model: Trainee, image: np.ndarray, settings: Iterable[tuple[int, tuple[float, float]]]
+) -> Iterator[np.ndarray]:
     """The masks, bool (N, S, S), that the pack finds in a picture uint8 (S, S, 3).
 
-    `side` x `side` points; thresholds of predicted IoU and stability; all else as SAM 2 has it.
+    settings: points per side, and thresholds of predicted IoU and stability; all else is as SAM 2
+    has it. The picture is encoded once.
     """
-    settings = Everything(side, *thresholds)
-    pixels = torch.from_numpy(image.copy()).float() / 255
     sam2 = Sam2(model.network, ARCHITECTURES["nano"])
-    return segment_everything(sam2, pixels, settings).masks.numpy()
+    embedding = sam2.embed(torch.from_numpy(image.copy()).float() / 255)
+    for side, thresholds in settings:
+        yield segment_everything(sam2, embedding, Everything(side, *thresholds)).masks.numpy()
 
 
 @dataclass
@@ -209,11 +211,11 @@ def measure(model: Trainee, scenes: int) -> Figures:
         asked = rng.choice(nodes, min(QUERIES, len(nodes)), replace=False)
         measure_prompts(rng, asker, masks, asked, out)
         sizes = masks[nodes].mean((1, 2))
-        for side, settings in AUTOMATIC.items():
-            for thresholds in settings:
-                name = "automatic {} x {}, thresholds {} and {}".format(side, side, *thresholds)
-                found = automatic(model, drawn.image, side, thresholds)
-                _measure_recall(name, masks[nodes], sizes >= LARGE, found, out)
+        settings = [(side, each) for side, every in AUTOMATIC.items() for each in every]
+        for setting, found in zip(settings, automatic(model, drawn.image, settings), strict=True):
+            side, thresholds = setting
+            name = "automatic {} x {}, thresholds {} and {}".format(side, side, *thresholds)
+            _measure_recall(name, masks[nodes], sizes >= LARGE, found, out)
     return out
 
 

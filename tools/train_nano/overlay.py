@@ -36,7 +36,7 @@ def main() -> None:
     for path in options.pictures:
         image = np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE)))
         thresholds = tuple(options.thresholds)
-        masks = automatic(model, image, options.points_per_side, thresholds)
+        (masks,) = automatic(model, image, [(options.points_per_side, thresholds)])
         print(f"{path}: {len(masks)} masks cover {masks.any(0).mean():.0%}")
         rows.append(np.concatenate([image, paint(image, masks)], 1))
     Image.fromarray(np.concatenate(rows)).save(options.out)

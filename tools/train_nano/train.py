@@ -348,12 +348,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
-    parser.add_argument("--ranks", type=int, default=1, help="processes, each with a whole batch")
+    parser.add_argument("--ranks", type=int, default=1, help="CPU processes, each a batch")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
     parser.add_argument("--start", type=Path, help="exported weights to start a new run from")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches")
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
+    if options.ranks > 1 and options.device != "cpu":
+        parser.error("--ranks is for the CPU: the processes meet over gloo and share one device.")
     if options.ranks == 1:
         work(0, options)
         return
