@@ -142,6 +142,19 @@ def test_predicted_iou_is_half_about_the_asked_region_and_half_about_the_best():
     assert quality.grad.abs().max() == 0
 
 
+def test_the_mask_that_a_single_click_never_shows_counts_less_than_its_three():
+    truth, valid = torch.zeros(1, 3, 8, 8), torch.tensor([[True, False, False]])
+    truth[0, 0, :4] = 1
+    arguments = torch.ones(1, 4), torch.zeros(1, 1), truth, valid
+    pulls = []
+    for weight in (1.0, 0.25):
+        logits = torch.linspace(-2, 2, 256).view(1, 4, 8, 8).requires_grad_()
+        prompt_loss(logits, *arguments, single_weight=weight)[0].backward()
+        pulls.append(logits.grad)
+    assert torch.allclose(pulls[1][:, 0], 0.25 * pulls[0][:, 0])
+    assert torch.equal(pulls[1][:, 1:], pulls[0][:, 1:])
+
+
 def test_a_perfect_mask_costs_nothing_and_each_region_gets_its_own_mask():
     truth = torch.zeros(1, 3, 8, 8)
     truth[0, 0, :4], truth[0, 1, :, :4], truth[0, 2, 2:6, 2:6] = 1, 1, 1

@@ -114,7 +114,7 @@ def augment(rng: np.random.Generator, drawn: Scene, size: int) -> Sample:
     labels = drawn.labels[(top + steps)[:, None], (left + steps)[None]]
     if rng.random() < 0.5:
         image, labels = image[:, ::-1], labels[:, ::-1]
-    turns = int(rng.integers(4)) if rng.random() < 0.3 else 0
+    turns = int(rng.integers(4)) if rng.random() < 0.1 else 0
     image, labels = np.rot90(image, turns), np.rot90(labels, turns)
     return Sample(recolour(rng, image), labels.copy(), *wanted_nodes(labels, drawn.parents))
 

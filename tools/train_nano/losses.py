@@ -62,11 +62,13 @@ def prompt_loss(
     truth: Tensor,
     valid: Tensor,
     balance: float = 0.0,
+    single_weight: float = 1.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of N prompts, and what to print.
 
     logits (N, 4, S/4, S/4); quality, predicted IoU (N, 4); score (N, 1); truth (N, 3, S/2, S/2)
-    with the asked-for region first; valid (N, 3).
+    with the asked-for region first; valid (N, 3). single_weight: of mask 0, which SAM 2 shows for
+    all prompts but a single click.
     """
     grown = functional.interpolate(logits, truth.shape[-2:], mode="bilinear", align_corners=False)
     losses, iou = pair_losses(grown, truth, balance)
@@ -80,7 +82,7 @@ def prompt_loss(
         reached[:, 0] = iou[:, 0, 0]
     answered = (pairs * chosen).sum((1, 2)) / valid.sum(1)
     left = (pairs.gather(2, nearest)[..., 0] * spare).sum(1) * SPARE_WEIGHT
-    single = losses[:, 0, 0]
+    single = losses[:, 0, 0] * single_weight
     regression = (quality - reached).square().sum(1)
     presence = functional.softplus(-score[:, 0])
     loss = answered + left + single + IOU_WEIGHT * regression + SCORE_WEIGHT * presence

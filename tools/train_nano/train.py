@@ -32,6 +32,7 @@ EMA_EVERY = 4
 # The masks' logits are this many times the log-odds that the loss sees: SAM 2's stability score
 # compares masks at offsets of 1, which on logits of 64 x 64 cells would reject every small mask.
 LOGIT_SCALE = 3.0
+SINGLE_WEIGHT = 0.3  # of a single click's mask 0, which nobody sees: it would have to guess
 MATRICES = ("network.image_encoder.", "network.sam_mask_decoder.")
 
 
@@ -72,7 +73,8 @@ PRESETS = {
         corrections=5, first=20480, per_step=4.0, most=65536,
     ),
     "refine": Preset(
-        (Phase(512, 1150, 4),), clicks=8, boxes=8, rate=5e-4, first=1024, balanced=0.0
+        (Phase(512, 1150, 4),), clicks=8, boxes=8, rate=7e-4, warm_up=100, first=2048, per_step=6.0,
+        most=10240, balanced=0.0,
     ),
     "test": Preset(
         (Phase(64, 40, 2),), clicks=4, boxes=2, corrections=2, warm_up=5, first=64, per_step=0.0,
@@ -276,7 +278,7 @@ class Trainer:
         regions = truth[answers.clamp_min(0)]
         loss, report = prompt_loss(
             logits.float() / LOGIT_SCALE, quality.float(), score.float(), regions, answers >= 0,
-            self.balance,
+            self.balance, SINGLE_WEIGHT if (prompts.labels != -1).sum(1).eq(1).all() else 1.0,
         )  # fmt: skip
         return loss, report, (logits.detach().float(), quality.detach())
 
