@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from region_fields.engine.grade import grade_by_field, haze_by_field
 from region_fields.engine.ops.blur import blur, disc_kernel, gaussian_kernel
 from region_fields.engine.ops.colour import luminance, srgb_to_linear, srgb_to_oklab
 from region_fields.engine.relight import normals_from_depth, relight_by_field
+from scipy import ndimage
 
 
 def grade(image, field):
@@ -178,8 +180,46 @@ def test_a_blurred_point_has_the_width_asked_for_and_keeps_its_light(kind, radiu
 
 
 def test_kernels_sum_to_one():
-    assert float(gaussian_kernel(1.3).sum()) == pytest.approx(1)
-    assert float(disc_kernel(4.2).sum()) == pytest.approx(1)
+    assert float(gaussian_kernel(1.3, 50).sum()) == pytest.approx(1)
+    assert float(disc_kernel(4.2, 50, 50).sum()) == pytest.approx(1)
+
+
+def whole_kernel(kind, radius):
+    """A kernel as far as it reaches, float64, each pixel's share from 16 x 16 points in it."""
+    reach = math.ceil(radius if kind == "disc" else 1.75 * radius)
+    fine = (np.arange((2 * reach + 1) * 16) + 0.5) / 16 - reach - 0.5
+    if kind == "disc":
+        weights = np.hypot(fine[:, None], fine) <= radius
+    else:
+        bell = np.exp(-2 * (fine / radius) ** 2)
+        weights = np.outer(bell, bell)
+    pixels = weights.reshape(2 * reach + 1, 16, 2 * reach + 1, 16).mean((1, 3))
+    return pixels / pixels.sum()
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 17), (23, 1)])
+@pytest.mark.parametrize("radius", [4.5, 20.0, 61.0])
+def test_a_blur_wider_than_a_thin_picture_is_that_of_borders_that_go_on(kind, size, radius):
+    line = torch.rand(size, generator=torch.Generator().manual_seed(0))
+    wanted = ndimage.convolve(line.double().numpy(), whole_kernel(kind, radius), mode="nearest")
+    got = blur(line[None], radius, kind)[0].double()
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=5e-4)
+
+
+def test_a_kernel_is_no_larger_than_the_picture_it_meets():
+    assert disc_kernel(16384, 4, 40).shape == (7, 79)
+    assert gaussian_kernel(8192, 40).shape == (79,)
+    assert disc_kernel(2.5, 4, 40).shape == (7, 7)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_a_blur_of_thousands_of_pixels_fits_a_picture_of_one_row(kind):
+    image = torch.rand((1, 1, 50, 3), generator=torch.Generator().manual_seed(0))
+    out = blur_by_field(image, torch.ones(1, 1, 50), radius=16384, kind=kind)
+    # All but a little of the blur lies beyond the picture, where its two ends go on.
+    ends = srgb_to_linear(image[0, 0, [0, -1]]).mean(0)
+    torch.testing.assert_close(srgb_to_linear(out), ends.expand_as(out), rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "disc"])
