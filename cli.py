@@ -25,6 +25,7 @@ from .engine import Coverage, InputError, Regions, files
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
+from .engine.sam2.model import CHOICES_OF_PRECISION
 from .engine.sam2.prompt_forms import GROUPINGS, ask
 from .engine.sam2.prompts import point_segmenter
 from .engine.selection import CRITERIA
@@ -60,7 +61,8 @@ def segment(given: argparse.Namespace) -> None:
     _refuse_unused(given, knobs, prompted)
     files.check_folder(given.out)
     settings = Everything(**knobs)
-    model = engine.load_sam2(given.model, device=given.device, dtype=given.precision)
+    dtype = CHOICES_OF_PRECISION[given.precision]
+    model = engine.load_sam2(given.model, device=given.device, dtype=dtype)
     if prompted:
         regions = _segment_prompts(model, image, given)
     else:

@@ -132,6 +132,30 @@ def test_every_setting_reaches_the_engine(picture, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("argv", "dtype"),
+    [
+        ([], "auto"),
+        (["--precision", "auto"], "auto"),
+        (["--precision", "fp32"], "float32"),
+        (["--precision", "bf16"], "bfloat16"),
+        (["--precision", "fp16"], "float16"),
+    ],
+)
+def test_precision_is_spelt_as_on_the_loader_and_reaches_the_model(
+    picture, tmp_path, monkeypatch, argv, dtype
+):
+    seen = []
+
+    def watch(model, image, settings, progress):
+        seen.append(model.precision)
+        return Regions.empty(tuple(image.shape[:2]))
+
+    monkeypatch.setattr(engine, "segment_everything", watch, raising=False)
+    _run("segment", picture, "--out", tmp_path / "out", *argv)
+    assert seen == [dtype]
+
+
+@pytest.mark.parametrize(
     ("argv", "prompts"),
     [
         (["--point", "28,32"], [Prompt(points=[[28, 32]], labels=[1])]),
