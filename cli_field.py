@@ -71,7 +71,8 @@ def field_options(made: argparse.ArgumentParser) -> None:
     add("--falloff", choices=FALLOFFS, default="smoothstep", help="shape of the ramps")
     add(
         "--gamma", type=float, default=1.0, metavar="N",
-        help="power of the strength by depth or distance; above 1 it falls off sooner",
+        help="the strength by depth or distance is ramp ^ gamma: above 1 lowers what lies between "
+        "none and full, below 1 raises it",
     )  # fmt: skip
     _depth_options(made.add_argument_group("by depth (0 = nearest, 1 = farthest in the picture)"))
     _distance_options(made.add_argument_group("by distance to an anchor"))

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
 from region_fields.engine.blur import blur_by_field
+from region_fields.engine.curve import curve_field
 from region_fields.engine.grade import grade_by_field, haze_by_field
 from region_fields.engine.ops.blur import blur, disc_kernel, gaussian_kernel
 from region_fields.engine.ops.colour import luminance, srgb_to_linear, srgb_to_oklab
+from region_fields.engine.ops.falloff import falloff
 from region_fields.engine.relight import normals_from_depth, relight_by_field
 from scipy import ndimage
 
@@ -110,6 +112,15 @@ def test_hue_turns_by_its_degrees_and_keeps_lightness_and_chroma():
     after = srgb_to_oklab(grade_by_field(image, torch.ones(1, 1, 1), hue=90))[0, 0, 0]
     wanted = torch.stack([before[0], -before[2], before[1]])
     torch.testing.assert_close(after, wanted, rtol=0, atol=1e-4)
+
+
+def test_gamma_above_1_lifts_a_picture_by_its_reciprocal_and_lowers_a_field_by_itself():
+    tones = torch.tensor([0.0, 0.25, 0.5, 1.0])
+    image, full = tones[None, None, :, None].expand(1, 1, 4, 3), torch.ones(1, 1, 4)
+    lifted = grade_by_field(image, full, gamma=2)[0, 0, :, 0]
+    torch.testing.assert_close(lifted, tones.sqrt(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(curve_field(tones[None, None], gamma=2)[0, 0], tones.square())
+    torch.testing.assert_close(falloff(tones, "linear", 2), tones.square())
 
 
 def test_haze_follows_the_law_of_extinction():
