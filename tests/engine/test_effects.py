@@ -159,6 +159,11 @@ def test_normals_as_pictures_and_as_vectors_light_alike():
     )  # fmt: skip
 
 
+def test_a_radius_beyond_all_pictures_is_refused():
+    with pytest.raises(InputError, match="radius: wanted a number from 0 to 1e"):
+        blur_by_field(picture(5), torch.ones(1, 11, 13), radius=1e300)
+
+
 @pytest.mark.parametrize("angle", ["azimuth", "elevation"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_light_from_no_direction_is_refused(angle, value):
