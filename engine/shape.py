@@ -190,7 +190,17 @@ def _points_of(geometry: Tensor, intrinsics: Tensor | None, fov_degrees: float) 
         intrinsics = torch.tensor(
             [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]
         )
+    if tuple(intrinsics.shape[-2:]) != (3, 3):
+        raise InputError(
+            "Field from 3-D Point: wanted intrinsics (3, 3) or (B, 3, 3), got shape "
+            f"{tuple(intrinsics.shape)}."
+        )
     camera = intrinsics.reshape(-1, 3, 3).to(depth)
+    if not bool((torch.linalg.det(camera).abs() > 0).all()):
+        raise InputError(
+            "Field from 3-D Point: the intrinsics are those of no camera (their determinant is 0 "
+            "or no number). Connect other geometry, or its depth alone as a mask."
+        )
     common_batch("Field from 3-D Point", {"depth": count, "intrinsics": camera.shape[0]})
     y, x = torch.meshgrid(
         torch.arange(height, device=depth.device),

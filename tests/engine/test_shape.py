@@ -179,6 +179,8 @@ def test_a_click_without_depth_takes_the_nearest_pixel_that_has():
         (torch.zeros(1, 4, 4), {"point": (0, 0)}, "no depth"),
         (torch.ones(1, 4, 4), {"point": (0, 0), "units": "m"}, "scene"),
         (torch.ones(1, 4, 4), {"point": (0, 0), "inner_radius": 70}, "70 and 50"),
+        (torch.ones(1, 4, 4), {"point": (0, 0), "intrinsics": torch.zeros(3, 3)}, "no camera"),
+        (torch.ones(1, 4, 4), {"point": (0, 0), "intrinsics": torch.eye(4)}, r"shape \(4, 4\)"),
     ],
 )
 def test_a_wrong_point_in_space_is_named(depth, options, message):
