@@ -241,7 +241,11 @@ def _check(given: argparse.Namespace) -> None:
             "--anchor, --anchor-mask or --anchor-box",
         ),
         (bool(given.depth or anchors), OF_RAMPS, "--depth or an anchor"),
-        (len(sources) > 1, ("combine", "amount"), "both --depth and an anchor, or --also"),
+        (
+            len(sources) > 1,
+            ("combine", "amount"),
+            "a second field: two of --depth, an anchor and --also",
+        ),
         (given.combine.startswith("smooth"), ("softness",), "--combine smooth_min or smooth_max"),
         (bool(given.image_edges), ("image_cost",), "--image-edges"),
         (bool(given.depth_edges), ("depth_cost",), "--depth-edges"),
