@@ -232,5 +232,9 @@ def _colour_range(
     span = (high - low) % 360 if high - low != 360 else 360.0
     middle = low + span / 2
     off = ((hue - middle + 180) % 360) - 180
-    place = window(off, -span / 2, span / 2, low_feather, high_feather)
-    return torch.minimum(place, chroma / _GREY)
+    # A long feather may run past the opposite hue, where the circle was cut open.
+    places = [
+        window(off + turn, -span / 2, span / 2, low_feather, high_feather)
+        for turn in (-360, 0, 360)
+    ]
+    return torch.minimum(torch.stack(places).amax(0), chroma / _GREY)

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
+from region_fields.engine.ops.colour import oklab_to_srgb
 from region_fields.engine.ops.falloff import STEEPEST
 from region_fields.engine.ops.outline import distance_to_superellipse
 from region_fields.engine.shape import (
@@ -189,6 +190,31 @@ def test_a_wrong_point_in_space_is_named(depth, options, message):
 
 
 # a picture's values
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "low_feather", "high_feather"),
+    [(0, 300, 10, 90), (330, 30, 20, 5), (100, 340, 110, 15), (50, 60, 360, 1)],
+)
+def test_feathers_of_a_range_of_hues_go_on_round_the_circle(low, high, low_feather, high_feather):
+    hues = torch.arange(0.5, 360, 5, dtype=torch.float64)
+    angle = torch.deg2rad(hues)
+    lab = torch.stack([torch.full_like(hues, 0.7), 0.05 * angle.cos(), 0.05 * angle.sin()], -1)
+    field = field_from_image_range(
+        oklab_to_srgb(lab.float())[None, None],
+        channel="hue",
+        low=low,
+        high=high,
+        low_feather=low_feather,
+        high_feather=high_feather,
+        falloff="linear",
+    )
+    # From the middle of the range on, either way round until it ends.
+    span = (high - low) % 360
+    above, below = (hues - low) % 360, (high - hues) % 360
+    past, before = (above - span) / high_feather, (below - span) / low_feather
+    wanted = (1 - torch.minimum(past, before)).clamp(0, 1)
+    torch.testing.assert_close(field[0, 0].double(), wanted, rtol=0, atol=2e-3)
 
 
 def test_luminance_is_the_grey_of_equal_light():
