@@ -192,6 +192,11 @@ def test_a_wrong_point_in_space_is_named(depth, options, message):
 # a picture's values
 
 
+def test_a_range_the_wrong_way_round_says_what_to_do():
+    with pytest.raises(InputError, match=r"begins at 0.9, after its end at 0.1. Swap the two"):
+        field_from_image_range(torch.rand(1, 2, 2, 3), low=0.9, high=0.1)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "low_feather", "high_feather"),
     [(0, 300, 10, 90), (330, 30, 20, 5), (100, 340, 110, 15), (50, 60, 360, 1)],
