@@ -193,17 +193,21 @@ def _signature(regions: Regions) -> Tensor:
     return mixed
 
 
-def _monotonicity(strengths: Tensor, distance: Tensor) -> float:
+def _monotonicity(strengths: Tensor, distance: Tensor) -> float | None:
+    """None where no distance is known: it is infinite in a frame without an anchor."""
     away = as_planes(distance, "Measure Field: distance").to(torch.float32)
     common_batch("Measure Field", {"field": strengths.shape[0], "distance": away.shape[0]})
     size = (strengths.shape[1], strengths.shape[2])
     if tuple(away.shape[-2:]) != size:
         check_aspect("Measure Field: a distance", (away.shape[1], away.shape[2]), size)
         away = resize_nearest(away, size)
+    if not bool(away.isfinite().any()):
+        return None
     falling = total = 0.0
     for dim in (1, 2):
         change = as_double(strengths.diff(dim=dim))
         farther = away.diff(dim=dim).to(change.device)
+        change = torch.where(farther.isfinite(), change, 0.0)
         falling += float((change.abs() * ((change * farther) < 0)).sum())
         total += float(change.abs().sum())
     return falling / total if total else 1.0
