@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from .engine import Coverage, InputError, Regions, files
 from .engine.ops.fields import picture_of_size
 from .engine.preview import draw_regions, ids_map
 from .engine.sam2.everything import Everything
+from .engine.sam2.model import CHOICES_OF_PRECISION
 from .engine.sam2.prompt_forms import GROUPINGS, ask
 from .engine.sam2.prompts import point_segmenter
 from .engine.selection import CRITERIA
@@ -60,7 +62,8 @@ def segment(given: argparse.Namespace) -> None:
     _refuse_unused(given, knobs, prompted)
     files.check_folder(given.out)
     settings = Everything(**knobs)
-    model = engine.load_sam2(given.model, device=given.device, dtype=given.precision)
+    dtype = CHOICES_OF_PRECISION[given.precision]
+    model = engine.load_sam2(given.model, device=given.device, dtype=dtype)
     if prompted:
         regions = _segment_prompts(model, image, given)
     else:
@@ -231,7 +234,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage before it."""
+    """Says what is wrong in one line, without the usage before it.
+
+    What begins with a minus and a digit is a value, as of --anchor -10,20; argparse sees that of a
+    number alone.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = re.compile(r"^-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

@@ -71,7 +71,8 @@ def field_options(made: argparse.ArgumentParser) -> None:
     add("--falloff", choices=FALLOFFS, default="smoothstep", help="shape of the ramps")
     add(
         "--gamma", type=float, default=1.0, metavar="N",
-        help="power of the strength by depth or distance; above 1 it falls off sooner",
+        help="the strength by depth or distance is ramp ^ gamma: above 1 lowers what lies between "
+        "none and full, below 1 raises it",
     )  # fmt: skip
     _depth_options(made.add_argument_group("by depth (0 = nearest, 1 = farthest in the picture)"))
     _distance_options(made.add_argument_group("by distance to an anchor"))
@@ -240,7 +241,11 @@ def _check(given: argparse.Namespace) -> None:
             "--anchor, --anchor-mask or --anchor-box",
         ),
         (bool(given.depth or anchors), OF_RAMPS, "--depth or an anchor"),
-        (len(sources) > 1, ("combine", "amount"), "both --depth and an anchor, or --also"),
+        (
+            len(sources) > 1,
+            ("combine", "amount"),
+            "a second field: two of --depth, an anchor and --also",
+        ),
         (given.combine.startswith("smooth"), ("softness",), "--combine smooth_min or smooth_max"),
         (bool(given.image_edges), ("image_cost",), "--image-edges"),
         (bool(given.depth_edges), ("depth_cost",), "--depth-edges"),

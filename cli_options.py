@@ -14,7 +14,7 @@ from .engine.apply import SPACES
 from .engine.cover import FILL_METHODS, OVERLAP_WINNERS
 from .engine.ops.depth import NEAR_IS
 from .engine.sam2.everything import Everything
-from .engine.sam2.model import PRECISIONS
+from .engine.sam2.model import CHOICES_OF_PRECISION
 from .engine.sam2.prompt_forms import GROUPINGS
 from .engine.sam2.prompts import CHOICES
 from .engine.selection import CRITERIA
@@ -62,8 +62,10 @@ def segment_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--model", default="nano", help=MODEL)
     made.add_argument("--device", default="cpu", help="where to compute, such as cuda")
     made.add_argument(
-        "--precision", choices=PRECISIONS, help="what to compute in (default: auto, by the device)"
-    )
+        "--precision", choices=CHOICES_OF_PRECISION, default="auto",
+        help="what the network computes in; auto: bf16 where the device is good at it, else fp16 "
+        "or fp32",
+    )  # fmt: skip
     asked = made.add_argument_group("prompts (without any, everything is segmented)")
     asked.add_argument(
         "--point", metavar="X,Y[,0|1]", type=_point_or_not, action="append",

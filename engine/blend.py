@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .ops.beside import depth_beside, images_beside
+from .ops.bits import pack_bits
 from .ops.checks import InputError, Progress, counted
 from .ops.colour import srgb_to_oklab
 from .ops.depth import NEAR_IS
@@ -205,8 +206,13 @@ def _with_outside(
     uncovered = ~regions.union()
     if not bool(uncovered.any()):
         return regions, values
-    masks = torch.cat([regions.masks, uncovered[None]])
-    return _pair(masks, [*values, outside], 0.0)
+    every = [*values, outside]
+    packed = torch.cat([regions.packed, pack_bits(uncovered)[None]])
+    # Equal masks follow their score, so that the strengths alone decide on the order.
+    more = Regions.from_packed(
+        packed, regions.size, scores=every, ids=range(len(every)), owned=True
+    )
+    return more, [every[i] for i in more.ids.tolist()]
 
 
 def _exponents(

@@ -21,6 +21,7 @@ from .ops.fields import (
     as_field,
     as_images,
     check_choice,
+    check_finite,
     check_number,
     common_batch,
     frame,
@@ -59,12 +60,14 @@ def blur_by_field(
     sharp behind it, and lets it through inside its outline; what nothing shows there is guessed
     from around it. A surface that runs on through several layers is blurred as one. Where the field
     is 0 the result is `image` bit for bit, unless a nearer layer's blur reaches there. Raises
-    InputError where batches or sizes don't fit.
+    InputError where batches or sizes don't fit, or a colour is no finite number.
     """
     where = "Blur by Field"
     check_choice(f"{where}: kind", kind, BLURS)
-    check_number(f"{where}: radius", radius, 0)
-    images, strengths = as_images(image, f"{where}: image"), as_field(field, f"{where}: field")
+    check_number(f"{where}: radius", radius, 0, 1e6)
+    # One pixel that is no number would spread over the picture.
+    images = check_finite(as_images(image, f"{where}: image"), f"{where}: image")
+    strengths = as_field(field, f"{where}: field")
     size = (images.shape[1], images.shape[2])
     near = None
     counts = {"image": images.shape[0], "field": strengths.shape[0]}

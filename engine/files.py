@@ -325,7 +325,7 @@ def _read_array(path: Path) -> Tensor:
         raise InputError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a .npy array ({_why(error)}).") from error
-    if values.ndim != 2 or values.dtype.kind not in "fiub":
+    if values.ndim != 2 or min(values.shape) < 1 or values.dtype.kind not in "fiub":
         raise InputError(f"{path}: wanted numbers (H, W), got {values.dtype} {values.shape}.")
     return torch.from_numpy(values.astype(np.float32))
 

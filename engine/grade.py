@@ -42,9 +42,10 @@ def grade_by_field(
     2^(temperature f / 2), blue x 2^(-temperature f / 2), then scaled back to the luminance it had.
     saturation: >= 0, Oklab chroma x (1 + (saturation - 1) f). hue: degrees, Oklab hue + hue f.
     A colour more vivid than sRGB holds loses chroma until it fits, and keeps its hue.
-    gamma: > 0, the sRGB value ** (1 / gamma^f), above 1 lifts the middle. Where f is 0, or no
-    setting does anything, the picture is left bit for bit. Raises InputError for settings out of
-    range or batches that don't fit.
+    gamma: > 0, the sRGB value ** (1 / gamma^f): above 1 lifts the middle, as in grading, where a
+    field's own gamma (strength ** gamma) lowers it. Where f is 0, or no setting does anything, the
+    picture is left bit for bit. Raises InputError for settings out of range or batches that don't
+    fit.
     """
     where = "Grade by Field"
     check_number(f"{where}: exposure", exposure, -20, 20)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .ops.checks import InputError
-from .ops.fields import check_choice
+from .ops.fields import check_choice, check_finite
 from .ops.labels import paint_labels, split_labels
 from .ops.palette import distinct_colours
 from .regions import Regions
@@ -91,6 +91,7 @@ def from_colour_map(image: Tensor) -> Regions:
         image = image[0]
     if image.ndim != 3 or image.shape[-1] not in (3, 4):
         raise InputError(f"Colour map: wanted (H, W, 3), got shape {tuple(image.shape)}.")
+    check_finite(image, "Colour map")
     code = torch.zeros(image.shape[:2], dtype=torch.int64, device=image.device)
     for channel in range(3):
         code = code * 256 + (image[..., channel].clamp(0, 1) * 255).round().to(torch.int64)

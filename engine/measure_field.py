@@ -143,7 +143,8 @@ def border_band_index(field: Tensor, labels: Tensor, feather: float) -> float:
     common_batch("Measure Field", {"field": field.shape[0], "regions": labels.shape[0]})
     on, off = [], []
     for i in range(field.shape[0]):
-        label, strength = frame(labels, i), field[i]
+        # A picture of one row or column has no steps across it.
+        label, strength = (_two_wide(plane) for plane in (frame(labels, i), field[i]))
         crossing = torch.zeros(label.shape, dtype=torch.bool, device=label.device)
         crossing[:, :-1] |= label.diff(dim=1) != 0
         crossing[:-1] |= label.diff(dim=0) != 0
@@ -155,6 +156,12 @@ def border_band_index(field: Tensor, labels: Tensor, feather: float) -> float:
     if not any(part.numel() for part in on):
         return 1.0
     return (_mean(torch.cat(on)) + _LEAST_STEP) / (_mean(torch.cat(off)) + _LEAST_STEP)
+
+
+def _two_wide(plane: Tensor) -> Tensor:
+    """(H, W), with an only row or column twice."""
+    height, width = plane.shape
+    return plane.expand(max(height, 2), max(width, 2)) if 1 in (height, width) else plane
 
 
 def _band(strengths: Tensor, labels: Tensor, feather: float) -> float:
@@ -186,17 +193,21 @@ def _signature(regions: Regions) -> Tensor:
     return mixed
 
 
-def _monotonicity(strengths: Tensor, distance: Tensor) -> float:
+def _monotonicity(strengths: Tensor, distance: Tensor) -> float | None:
+    """None where no distance is known: it is infinite in a frame without an anchor."""
     away = as_planes(distance, "Measure Field: distance").to(torch.float32)
     common_batch("Measure Field", {"field": strengths.shape[0], "distance": away.shape[0]})
     size = (strengths.shape[1], strengths.shape[2])
     if tuple(away.shape[-2:]) != size:
         check_aspect("Measure Field: a distance", (away.shape[1], away.shape[2]), size)
         away = resize_nearest(away, size)
+    if not bool(away.isfinite().any()):
+        return None
     falling = total = 0.0
     for dim in (1, 2):
         change = as_double(strengths.diff(dim=dim))
         farther = away.diff(dim=dim).to(change.device)
+        change = torch.where(farther.isfinite(), change, 0.0)
         falling += float((change.abs() * ((change * farther) < 0)).sum())
         total += float(change.abs().sum())
     return falling / total if total else 1.0

@@ -52,6 +52,10 @@ def schedule_thresholds(
     levels = torch.as_tensor(sigmas).detach().flatten()
     if levels.numel() < 2:
         raise InputError("Field to Denoise Mask: wanted at least 2 sigmas, one step.")
+    if bool(levels.isnan().any()):
+        raise InputError(
+            "Field to Denoise Mask: one of the sigmas is no number. Connect another schedule."
+        )
     last = torch.clamp(levels[-1:], min=sigma_min)
     start, end = as_double(timestep(levels[:1])), as_double(timestep(last))
     if float(start - end) == 0:
@@ -77,8 +81,10 @@ def denoise_mask(field: Tensor, thresholds: Tensor, *, floor: float = 0.0) -> Te
     wanted = as_double(strengths)
     cuts = as_double(torch.as_tensor(thresholds)).to(wanted.device).flip(0)
     count = cuts.numel()
-    if count == 0 or bool((cuts.diff() < 0).any()):
-        raise InputError("Field to Denoise Mask: wanted thresholds that never rise, at least one.")
+    if count == 0 or bool((cuts.diff() < 0).any()) or not bool(cuts.isfinite().all()):
+        raise InputError(
+            "Field to Denoise Mask: wanted finite thresholds that never rise, at least one."
+        )
     one = torch.ones_like(cuts[:1])
     check_number("Field to Denoise Mask: floor", floor, high=0)
     least = floor if float(cuts[0]) <= 0 else 0.0

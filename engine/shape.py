@@ -190,7 +190,17 @@ def _points_of(geometry: Tensor, intrinsics: Tensor | None, fov_degrees: float) 
         intrinsics = torch.tensor(
             [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]
         )
+    if tuple(intrinsics.shape[-2:]) != (3, 3):
+        raise InputError(
+            "Field from 3-D Point: wanted intrinsics (3, 3) or (B, 3, 3), got shape "
+            f"{tuple(intrinsics.shape)}."
+        )
     camera = intrinsics.reshape(-1, 3, 3).to(depth)
+    if not bool((torch.linalg.det(camera).abs() > 0).all()):
+        raise InputError(
+            "Field from 3-D Point: the intrinsics are those of no camera (their determinant is 0 "
+            "or no number). Connect other geometry, or its depth alone as a mask."
+        )
     common_batch("Field from 3-D Point", {"depth": count, "intrinsics": camera.shape[0]})
     y, x = torch.meshgrid(
         torch.arange(height, device=depth.device),
@@ -222,5 +232,9 @@ def _colour_range(
     span = (high - low) % 360 if high - low != 360 else 360.0
     middle = low + span / 2
     off = ((hue - middle + 180) % 360) - 180
-    place = window(off, -span / 2, span / 2, low_feather, high_feather)
-    return torch.minimum(place, chroma / _GREY)
+    # A long feather may run past the opposite hue, where the circle was cut open.
+    places = [
+        window(off + turn, -span / 2, span / 2, low_feather, high_feather)
+        for turn in (-360, 0, 360)
+    ]
+    return torch.minimum(torch.stack(places).amax(0), chroma / _GREY)

@@ -11,7 +11,7 @@ from torch import Tensor
 from .ops.anchors import whole_pixel
 from .ops.checks import InputError
 from .ops.components import label_components
-from .ops.fields import as_images, check_number
+from .ops.fields import as_images, check_finite, check_number
 from .ops.geodesic import oklab_planes
 
 
@@ -34,9 +34,10 @@ def magic_wand(
     the tolerance of the point's own pixel. antialias: pixels on the edge get the share of them that
     lies within the tolerance, as if the colour changed evenly from pixel to pixel; at 0.5 lies the
     edge of the hard mask. Otherwise all are 0 or 1.
-    Raises InputError for a point outside the image or a tolerance out of range.
+    Raises InputError for a point outside the image, a tolerance out of range and colours that are
+    no finite numbers.
     """
-    images = as_images(image)
+    images = check_finite(as_images(image), "image")
     check_number("Magic Wand: tolerance", tolerance, 0, 1)
     check_number("Magic Wand: sample", sample, 0, 1000)
     height, width = images.shape[1:3]

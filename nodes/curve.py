@@ -42,7 +42,9 @@ class FieldCurve(io.ComfyNode):
                     0.05,
                     20,
                     0.05,
-                    "Strength to this power, right after in_low and in_high.",
+                    "Strength ^ gamma, right after in_low and in_high: above 1 lowers the middle "
+                    "strengths, below 1 raises them. The gamma of Grade by Field goes the other "
+                    "way.",
                 ),
                 unit("in_low", 0, "Strengths up to here become none."),
                 unit("in_high", 1, "Strengths from here on become full."),

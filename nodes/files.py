@@ -73,10 +73,10 @@ class SaveRegions(io.ComfyNode):
             if format == "folder":
                 _save_folder(path, frame, of_frame(images, i, len(frames), "image"))
             elif format == "COCO":
-                path = path.with_suffix(".json")
+                path = path.with_name(f"{path.name}.json")
                 files.write_text(path, json.dumps(to_coco(frames)) + "\n")
             else:
-                path = path.with_suffix(".png")
+                path = path.with_name(f"{path.name}.png")
                 _save_map(path, frame, in_colour=format == "colors")
             written.append(path.relative_to(folder_paths.get_output_directory()).as_posix())
         return io.NodeOutput(written, ui=ui.PreviewText("\n".join(written)))

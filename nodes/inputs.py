@@ -62,7 +62,8 @@ def falloff_inputs() -> list[io.Input]:
             0.05,
             20.0,
             0.05,
-            "The strength is raised to this power: above 1 it falls off sooner.",
+            "Strength = ramp ^ gamma: above 1 lowers what lies between none and full, below 1 "
+            "raises it. The gamma of Grade by Field goes the other way.",
             advanced=True,
         ),
         switch("invert", "Full strength becomes none, and none full."),

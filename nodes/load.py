@@ -9,12 +9,12 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..engine import InputError, load_sam2
+from ..engine.sam2.model import CHOICES_OF_PRECISION
 from .sam2_model import HeldSam2
 from .types import Sam2Type, named
 
 NANO = "sam2-nano (embedded)"
 FOLDERS = ("sam2", "sams")
-PRECISIONS = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 SUFFIXES = (".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin")
 OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 CONVERTED = "https://huggingface.co/Kijai/sam2-safetensors/resolve/main/"
@@ -80,7 +80,7 @@ class LoadSam2(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=list(PRECISIONS),
+                    options=list(CHOICES_OF_PRECISION),
                     default="auto",
                     tooltip=(
                         "What the network computes in. auto: bf16 where the device is good at it, "
@@ -112,4 +112,5 @@ class LoadSam2(io.ComfyNode):
     @named
     def execute(cls, model: str, precision: str) -> io.NodeOutput:
         source = "nano" if model == NANO else find_model(model)
-        return io.NodeOutput(HeldSam2(load_sam2(source, "cpu", PRECISIONS[precision])))
+        dtype = CHOICES_OF_PRECISION[precision]
+        return io.NodeOutput(HeldSam2(load_sam2(source, "cpu", dtype)))

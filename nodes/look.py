@@ -53,7 +53,15 @@ class GradeByField(io.ComfyNode):
                 number("temperature", 0, -1, 1, 0.05, "-1 is cold, 1 is warm."),
                 number("saturation", 1, 0, 10, 0.05, "0 is grey, 1 leaves it."),
                 number("hue", 0, -360, 360, 1, "Degrees to turn colours by, in Oklab."),
-                number("gamma", 1, 0.05, 20, 0.05, "Above 1 lifts the middle tones."),
+                number(
+                    "gamma",
+                    1,
+                    0.05,
+                    20,
+                    0.05,
+                    "The sRGB value ^ (1 / gamma), as in grading: above 1 lifts the middle tones, "
+                    "below 1 lowers them. The gamma of fields goes the other way.",
+                ),
             ],
             outputs=_changed(),
         )

@@ -132,6 +132,30 @@ def test_every_setting_reaches_the_engine(picture, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("argv", "dtype"),
+    [
+        ([], "auto"),
+        (["--precision", "auto"], "auto"),
+        (["--precision", "fp32"], "float32"),
+        (["--precision", "bf16"], "bfloat16"),
+        (["--precision", "fp16"], "float16"),
+    ],
+)
+def test_precision_is_spelt_as_on_the_loader_and_reaches_the_model(
+    picture, tmp_path, monkeypatch, argv, dtype
+):
+    seen = []
+
+    def watch(model, image, settings, progress):
+        seen.append(model.precision)
+        return Regions.empty(tuple(image.shape[:2]))
+
+    monkeypatch.setattr(engine, "segment_everything", watch, raising=False)
+    _run("segment", picture, "--out", tmp_path / "out", *argv)
+    assert seen == [dtype]
+
+
+@pytest.mark.parametrize(
     ("argv", "prompts"),
     [
         (["--point", "28,32"], [Prompt(points=[[28, 32]], labels=[1])]),
@@ -298,6 +322,15 @@ def test_field_by_distance_to_a_point_takes_its_size_from_like(picture, tmp_path
     torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=1e-5, rtol=0)
 
 
+def test_an_anchor_may_lie_to_the_left_of_the_picture(picture, tmp_path):
+    argv = ["--anchor", "-10,20", "--like", picture, "--units", "percent", "--outer-radius", "90"]
+    _run("field", *argv, "--out", tmp_path / "f.png")
+    wanted = engine.field_from_distance(
+        [[-10, 20]], size=(64, 96), units="percent", outer_radius=90
+    )[0]
+    torch.testing.assert_close(files.read_plane(tmp_path / "f.png"), wanted, atol=3e-5, rtol=0)
+
+
 def test_field_combines_depth_and_distance(tmp_path):
     depth = _ramp(tmp_path / "depth.png")
     mask = torch.zeros(40, 60, dtype=torch.bool)
@@ -416,7 +449,7 @@ def test_the_command_has_an_option_for_every_input_of_the_nodes_it_stands_for(ve
     ("source", "setting", "told"),
     [
         ("anchor", ["--far", "0.5"], "--far does nothing without --depth"),
-        ("anchor", ["--combine", "screen"], "--combine does nothing without both"),
+        ("anchor", ["--combine", "screen"], "--combine does nothing without a second field"),
         ("depth", ["--outer-radius", "9"], "--outer-radius does nothing without --anchor"),
         ("depth", ["--range", "0.5"], "--range does nothing without --focus"),
         (

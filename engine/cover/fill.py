@@ -15,7 +15,7 @@ from ..ops.checks import InputError, Progress
 from ..ops.components import label_components
 from ..ops.depth import NEAR_IS
 from ..ops.distance import distance_to, nearest_source_of
-from ..ops.fields import check_choice
+from ..ops.fields import check_choice, check_number
 from ..ops.geodesic import oklab_planes, spread_labels
 from ..ops.labels import paint_labels, split_labels
 from ..ops.runs import finite_means
@@ -76,12 +76,13 @@ def fill_coverage(
     the nearest region.
     No regions give one region that holds the whole image, or none where max_gap is set. Filling
     a full partition again changes nothing. Raises InputError for an unknown method, a missing image
-    or depth, a negative max_gap, or more new regions than fit in memory.
+    or depth, a number below 0, or more new regions than fit in memory.
     """
     check_choice("Fill Coverage: method", method, FILL_METHODS)
     check_choice("Fill Coverage: overlaps", overlaps, OVERLAP_WINNERS)
     if max_gap is not None and not max_gap >= 0:
         raise InputError(f"Fill Coverage: wanted a max_gap of 0 or more pixels, got {max_gap}.")
+    check_number("Fill Coverage: min_gap_area", min_gap_area, 0)
     if method == "edges" and image is None:
         raise InputError(
             "Fill Coverage: edges needs image, the picture whose edges count; give it, or fill by "
@@ -151,8 +152,7 @@ def _fill_along_edges(
     labels: Tensor, gaps: Tensor, image: Tensor | None, image_cost: float, progress: Progress | None
 ) -> None:
     assert image is not None
-    if not image_cost >= 0:
-        raise InputError(f"Fill Coverage: wanted an image_cost of 0 or more, got {image_cost}.")
+    check_number("Fill Coverage: image_cost", image_cost, 0, 1e6)
     size = (labels.shape[0], labels.shape[1])
     sized = image_beside(image, size, labels.device, "Fill Coverage")
     if gaps.any():

@@ -79,5 +79,8 @@ def box_mask(box: Mapping[str, float], size: tuple[int, int] | None) -> Tensor:
     mask = torch.zeros((1, *size), dtype=torch.bool)
     mask[:, max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
     if not bool(mask.any()):
-        raise InputError(f"Field from Distance: the box {dict(box)} covers no pixel of {size}.")
+        raise InputError(
+            f"Field from Distance: the box {dict(box)} covers no pixel of the picture, which is "
+            f"{size[1]} x {size[0]}. Move it inside."
+        )
     return mask

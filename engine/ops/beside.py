@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .checks import InputError
-from .fields import as_images, as_mask, as_planes, check_aspect
+from .fields import as_images, as_mask, as_planes, check_aspect, check_finite
 from .resize import resize_field, resize_nearest, resize_picture
 
 
@@ -42,8 +42,9 @@ def depth_beside(
 def image_beside(
     image: Tensor, size: tuple[int, int], device: torch.device, where: str = ""
 ) -> Tensor:
-    """The one image of a batch as float32 (H, W, 3) of `size`."""
+    """The one image of a batch as float32 (H, W, 3) of `size`; one with nan or inf is refused."""
     picture = _one(as_images(image), where, "image")[..., :3].to(device, torch.float32)
+    check_finite(picture, _said(where, "image"))
     _check(where, "an image", picture.shape[:2], size)
     return resize_field(picture.movedim(-1, 0), size).movedim(0, -1)
 

@@ -49,28 +49,60 @@ def blur(planes: Tensor, radius: float, kind: str) -> Tensor:
 
 
 def _blur_here(planes: Tensor, radius: float, kind: str) -> Tensor:
+    rows, columns = (int(length) for length in planes.shape[-2:])
     if kind == "gaussian":
-        kernel = gaussian_kernel(radius / 2)
-        return _convolve(_convolve(planes, kernel[None]), kernel[:, None])
-    return _convolve(planes, disc_kernel(radius))
+        across = _convolve(planes, gaussian_kernel(radius / 2, columns)[None])
+        return _convolve(across, gaussian_kernel(radius / 2, rows)[:, None])
+    return _convolve(planes, disc_kernel(radius, rows, columns))
 
 
-def gaussian_kernel(sigma: float) -> Tensor:
-    """Weights at whole pixels, each the Gaussian's share of that pixel, float32 (2 n + 1,)."""
-    reach = max(1, math.ceil(3.5 * sigma))
-    edges = torch.arange(-reach, reach + 2, dtype=torch.float64) - 0.5
+def gaussian_kernel(sigma: float, length: int) -> Tensor:
+    """Weights at whole pixels, each the Gaussian's share of that pixel, float32 (2 n + 1,).
+
+    It ends at 3.5 sigma, or for a row of `length` pixels, whose border goes on for ever, at
+    n = length - 1: from there on every pixel sees the border, so the last weights hold the rest.
+    """
+    edges = _edges(max(1, math.ceil(3.5 * sigma)), length)
     share = torch.special.erf(edges / (sigma * math.sqrt(2))).diff()
     kernel: Tensor = (share / share.sum()).to(torch.float32)
     return kernel
 
 
-def disc_kernel(radius: float) -> Tensor:
-    """The share of each pixel inside the disc, over a 16 x 16 grid in it; float32 (2 n + 1)^2."""
+def disc_kernel(radius: float, rows: int, columns: int) -> Tensor:
+    """The area of each pixel that lies in a disc about the middle one, over that of the disc.
+
+    float32 (2 m + 1, 2 n + 1). It ends as a `gaussian_kernel` does for `rows` and `columns`.
+    """
     reach = math.ceil(radius)
-    fine = (torch.arange((2 * reach + 1) * 16, dtype=torch.float64) + 0.5) / 16 - reach - 0.5
-    inside = (fine[:, None].square() + fine.square() <= radius**2).double()
-    share = F.avg_pool2d(inside[None, None], 16)[0, 0]
+    # In radii, so that the square of no radius overflows.
+    y, x = (_edges(reach, length) / radius for length in (rows, columns))
+    share = _disc_beyond(y[:, None], x).diff(dim=0).diff(dim=1).clamp(min=0)
     return (share / share.sum()).to(torch.float32)
+
+
+def _edges(reach: int, length: int) -> Tensor:
+    """Where the pixels of a kernel begin and end, float64 (2 n + 2,), n = min(reach, length - 1).
+
+    The first and the last of them go out to `reach`.
+    """
+    n = min(reach, length - 1)
+    edges = torch.arange(-n, n + 2, dtype=torch.float64) - 0.5
+    edges[0], edges[-1] = -reach - 0.5, reach + 0.5
+    return edges
+
+
+def _disc_beyond(y: Tensor, x: Tensor) -> Tensor:
+    """Area of the unit disc between the axes and the point x, y; signed as x * y is."""
+    down, along = y.abs().clamp(max=1), x.abs().clamp(max=1)
+    # The chord at height `down` is straight up to where it meets the circle.
+    straight = torch.minimum(along, (1 - down.square()).sqrt())
+    area = down * straight + _below_arc(along) - _below_arc(straight)
+    return area.copysign(y * x)
+
+
+def _below_arc(x: Tensor) -> Tensor:
+    """Area below the unit circle from 0 to x, in [0, 1]."""
+    return (x * (1 - x.square()).clamp(min=0).sqrt() + torch.asin(x)) / 2
 
 
 def _convolve(planes: Tensor, kernel: Tensor) -> Tensor:

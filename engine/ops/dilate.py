@@ -26,14 +26,17 @@ def within(mask: Tensor, pixels: float) -> Tensor:
         return distance_to(mask) <= pixels
     height, width = mask.shape
     row, start, stop = runs_in_plane(pack_bits(mask).numpy(), 0, 0, width, height)
-    reach = math.isqrt(_largest_square(pixels))
+    if not len(row):
+        return torch.zeros_like(mask)
+    largest = _largest_square(pixels)
+    reach = math.isqrt(largest)
     if len(row) * (2 * reach + 1) > max(_STEPS_PER_PIXEL * height * width, 1 << 12):
         return distance_to(mask) <= pixels
     steps = np.zeros((height, width + 1), np.int32)
     flat = steps.ravel()  # one index is added at many times as fast as a pair
     for dy in range(-reach, reach + 1):
         hit = (row + dy >= 0) & (row + dy < height)
-        wide = math.isqrt(_largest_square(pixels) - dy * dy)
+        wide = math.isqrt(largest - dy * dy)
         line = (row[hit] + dy) * (width + 1)
         np.add.at(flat, line + np.maximum(start[hit] - wide, 0), np.int32(1))
         np.add.at(flat, line + np.minimum(stop[hit] + wide, width), np.int32(-1))

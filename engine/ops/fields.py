@@ -168,5 +168,16 @@ def check_choice(where: str, value: str, options: Iterable[str]) -> str:
 def check_number(where: str, value: float, low: float = -math.inf, high: float = math.inf) -> float:
     """`value`, if it is a finite number from `low` to `high`; else InputError."""
     if not math.isfinite(value) or not low <= value <= high:
-        raise InputError(f"{where}: wanted a number from {low:g} to {high:g}, got {value}.")
+        raise InputError(f"{where}: wanted a number{_span(low, high)}, got {value}.")
     return float(value)
+
+
+def _span(low: float, high: float) -> str:
+    """From where to where, in words; an end that is infinite is none."""
+    if math.isinf(low) and math.isinf(high):
+        return " that is finite"
+    if math.isinf(high):
+        return f" of {low:g} or more, not infinite"
+    return (
+        f" of {high:g} or less, not infinite" if math.isinf(low) else f" from {low:g} to {high:g}"
+    )

@@ -76,13 +76,16 @@ def box_mean(planes: Tensor, radius: int) -> Tensor:
 
     float64 by running sums. float32, whose running sums would lose digits, window by window.
     """
+    # Wider windows hold the same pixels, but scipy would go through all of their length.
+    down, across = (min(radius, length) for length in planes.shape[-2:])
     if planes.dtype != torch.float64:
-        mean, side = planes.reshape(1, -1, *planes.shape[-2:]), 2 * radius + 1
-        for kernel, pad in (((1, side), (0, radius)), ((side, 1), (radius, 0))):
-            mean = F.avg_pool2d(mean, kernel, 1, pad, count_include_pad=False)
+        mean = planes.reshape(1, -1, *planes.shape[-2:])
+        for reach in ((0, across), (down, 0)):
+            kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
+            mean = F.avg_pool2d(mean, kernel, 1, reach, count_include_pad=False)
         return mean.view(planes.shape)
     along = _box_mean_by_scipy if planes.device.type == "cpu" else _box_mean_along
-    return along(along(planes, radius, -1), radius, -2)
+    return along(along(planes, across, -1), down, -2)
 
 
 def _box_mean_by_scipy(planes: Tensor, radius: int, dim: int) -> Tensor:

@@ -31,7 +31,7 @@ def window(
     for name, value in {"low": low, "high": high}.items():
         check_number(f"Range: {name}", value)
     if low > high:
-        raise InputError(f"Range: it begins at {low:g}, after its end at {high:g}.")
+        raise InputError(f"Range: it begins at {low:g}, after its end at {high:g}. Swap the two.")
     for value in (low_feather, high_feather):
         check_number("Feather", value, 0)
     rising = _edge(values - low, low_feather)

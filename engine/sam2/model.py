@@ -45,6 +45,8 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+CHOICES_OF_PRECISION = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""How the node and the command spell what to compute in, and the `dtype` of `load_sam2` it is."""
 
 
 @dataclass(frozen=True, eq=False)

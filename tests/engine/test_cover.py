@@ -1,5 +1,6 @@
 """Coverage and its filling: total, disjoint, idempotent, and free of mask order."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -358,6 +359,9 @@ def test_gap_points_are_deepest_inside_the_largest_gaps():
         ({"max_gap": -1}, "max_gap of 0 or more"),
         ({"method": "edges", "image": torch.zeros(2, 2, 8, 3)}, "wanted one image, got 2"),
         ({"method": "edges", "image": torch.zeros(2, 8, 3), "image_cost": -1}, "image_cost"),
+        ({"method": "edges", "image": torch.zeros(2, 8, 3), "image_cost": math.inf}, "image_cost"),
+        ({"method": "new_regions", "min_gap_area": -5}, "min_gap_area: wanted a number of 0 or"),
+        ({"method": "segment", "segmenter": lambda _: two(), "min_gap_area": -5}, "min_gap_area"),
         ({"overlaps": "nearest_depth", "depth": torch.zeros(2, 2, 8)}, "one depth map, got 2"),
     ],
 )

@@ -15,6 +15,7 @@ from region_fields.engine import InputError
 from region_fields.engine.curve import PRESETS, curve_field, smooth_over_time, snap_field
 from region_fields.engine.ops.curve import Curve
 from region_fields.engine.ops.guided import guided_filter
+from scipy.ndimage import uniform_filter1d
 
 RAMP = torch.linspace(0, 1, 101)[None, None]
 POINTS = [
@@ -141,6 +142,24 @@ def test_a_soft_edge_snaps_to_the_edge_of_the_picture():
     step = snapped[0, 20].diff()
     assert int(step.argmax()) == 33
     assert float(step.max()) > 5 * float(soft.diff().max())
+
+
+def test_a_window_wider_than_the_picture_is_the_whole_picture_and_costs_no_more(monkeypatch):
+    field = torch.rand((1, 9, 14), generator=torch.Generator().manual_seed(0))
+    image = torch.rand((1, 9, 14, 3), generator=torch.Generator().manual_seed(1))
+    wanted = snap_field(field, image, radius=14)
+    sides = []
+
+    def watch(values, size, *args, **kwargs):
+        sides.append(size)
+        assert size < 99
+        return uniform_filter1d(values, size, *args, **kwargs)
+
+    monkeypatch.setattr("scipy.ndimage.uniform_filter1d", watch)
+    far = snap_field(field, image, radius=16384, units="percent")
+    torch.testing.assert_close(far, wanted, rtol=0, atol=1e-6)
+    torch.testing.assert_close(snap_field(field, image, radius=1e6), wanted, rtol=0, atol=1e-6)
+    assert sides
 
 
 def test_the_guided_filter_fits_each_window_by_ridge_regression():

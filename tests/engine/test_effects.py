@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
 from region_fields.engine.blur import blur_by_field
+from region_fields.engine.curve import curve_field
 from region_fields.engine.grade import grade_by_field, haze_by_field
 from region_fields.engine.ops.blur import blur, disc_kernel, gaussian_kernel
 from region_fields.engine.ops.colour import luminance, srgb_to_linear, srgb_to_oklab
+from region_fields.engine.ops.falloff import falloff
 from region_fields.engine.relight import normals_from_depth, relight_by_field
+from scipy import ndimage
 
 
 def grade(image, field):
@@ -110,6 +114,15 @@ def test_hue_turns_by_its_degrees_and_keeps_lightness_and_chroma():
     torch.testing.assert_close(after, wanted, rtol=0, atol=1e-4)
 
 
+def test_gamma_above_1_lifts_a_picture_by_its_reciprocal_and_lowers_a_field_by_itself():
+    tones = torch.tensor([0.0, 0.25, 0.5, 1.0])
+    image, full = tones[None, None, :, None].expand(1, 1, 4, 3), torch.ones(1, 1, 4)
+    lifted = grade_by_field(image, full, gamma=2)[0, 0, :, 0]
+    torch.testing.assert_close(lifted, tones.sqrt(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(curve_field(tones[None, None], gamma=2)[0, 0], tones.square())
+    torch.testing.assert_close(falloff(tones, "linear", 2), tones.square())
+
+
 def test_haze_follows_the_law_of_extinction():
     image = torch.zeros(1, 1, 2, 3)
     hazed = haze_by_field(image, torch.tensor([[[0.5, 1.0]]]), color=(1, 1, 1), density=2)
@@ -146,6 +159,11 @@ def test_normals_as_pictures_and_as_vectors_light_alike():
     )  # fmt: skip
 
 
+def test_a_radius_beyond_all_pictures_is_refused():
+    with pytest.raises(InputError, match="radius: wanted a number from 0 to 1e"):
+        blur_by_field(picture(5), torch.ones(1, 11, 13), radius=1e300)
+
+
 @pytest.mark.parametrize("angle", ["azimuth", "elevation"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_light_from_no_direction_is_refused(angle, value):
@@ -178,8 +196,46 @@ def test_a_blurred_point_has_the_width_asked_for_and_keeps_its_light(kind, radiu
 
 
 def test_kernels_sum_to_one():
-    assert float(gaussian_kernel(1.3).sum()) == pytest.approx(1)
-    assert float(disc_kernel(4.2).sum()) == pytest.approx(1)
+    assert float(gaussian_kernel(1.3, 50).sum()) == pytest.approx(1)
+    assert float(disc_kernel(4.2, 50, 50).sum()) == pytest.approx(1)
+
+
+def whole_kernel(kind, radius):
+    """A kernel as far as it reaches, float64, each pixel's share from 16 x 16 points in it."""
+    reach = math.ceil(radius if kind == "disc" else 1.75 * radius)
+    fine = (np.arange((2 * reach + 1) * 16) + 0.5) / 16 - reach - 0.5
+    if kind == "disc":
+        weights = np.hypot(fine[:, None], fine) <= radius
+    else:
+        bell = np.exp(-2 * (fine / radius) ** 2)
+        weights = np.outer(bell, bell)
+    pixels = weights.reshape(2 * reach + 1, 16, 2 * reach + 1, 16).mean((1, 3))
+    return pixels / pixels.sum()
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 17), (23, 1)])
+@pytest.mark.parametrize("radius", [4.5, 20.0, 61.0])
+def test_a_blur_wider_than_a_thin_picture_is_that_of_borders_that_go_on(kind, size, radius):
+    line = torch.rand(size, generator=torch.Generator().manual_seed(0))
+    wanted = ndimage.convolve(line.double().numpy(), whole_kernel(kind, radius), mode="nearest")
+    got = blur(line[None], radius, kind)[0].double()
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=5e-4)
+
+
+def test_a_kernel_is_no_larger_than_the_picture_it_meets():
+    assert disc_kernel(16384, 4, 40).shape == (7, 79)
+    assert gaussian_kernel(8192, 40).shape == (79,)
+    assert disc_kernel(2.5, 4, 40).shape == (7, 7)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_a_blur_of_thousands_of_pixels_fits_a_picture_of_one_row(kind):
+    image = torch.rand((1, 1, 50, 3), generator=torch.Generator().manual_seed(0))
+    out = blur_by_field(image, torch.ones(1, 1, 50), radius=16384, kind=kind)
+    # All but a little of the blur lies beyond the picture, where its two ends go on.
+    ends = srgb_to_linear(image[0, 0, [0, -1]]).mean(0)
+    torch.testing.assert_close(srgb_to_linear(out), ends.expand_as(out), rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "disc"])

@@ -273,6 +273,12 @@ def test_a_picture_is_written_and_read_back(tmp_path):
     torch.testing.assert_close(files.read_image(tmp_path / "p.png"), picture)
 
 
+def test_an_array_without_a_pixel_is_refused_by_its_name(tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 5)))
+    with pytest.raises(InputError, match=r"none.npy: wanted numbers \(H, W\), got .*\(0, 5\)"):
+        files.read_plane(tmp_path / "none.npy")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("missing.png", None), ("text.png", b"hello"), ("cut.png", "cut"), ("bad.npy", b"hello")],

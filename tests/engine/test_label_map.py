@@ -92,6 +92,7 @@ def test_no_regions_give_an_empty_map_and_back():
         (lambda: to_label_map(Regions.empty((1, 1)), "first"), "overlaps"),
         (lambda: from_colour_map(torch.zeros(2, 3)), "wanted"),
         (lambda: from_colour_map(torch.rand(300, 300, 3)), "Flat colours are needed"),
+        (lambda: from_colour_map(torch.full((2, 3, 3), torch.nan)), "not finite"),
     ],
 )
 def test_what_is_no_map_is_refused(call, message):

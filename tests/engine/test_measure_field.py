@@ -21,6 +21,27 @@ def halves(width=64, height=32):
     return labels
 
 
+def test_a_frame_without_an_anchor_says_nothing_of_monotonicity():
+    near = torch.arange(64.0).expand(1, 32, 64)
+    nowhere = torch.full_like(near, torch.inf)
+    falling = 1 - ramp()
+    both = measure_field(falling.expand(2, -1, -1), distance=torch.cat([near, nowhere]))
+    assert both.monotonicity == 1
+    alone = measure_field(falling, distance=nowhere)
+    assert alone.monotonicity is None
+    assert "monotonicity" not in alone.as_text()
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_a_band_shows_in_a_picture_of_one_row_or_column(turn):
+    constants, labels = halves(height=1).float(), halves(height=1)
+    if turn:
+        constants, labels = constants.mT, labels.mT
+    assert border_band_index(constants, labels, 8) > 1000
+    even = torch.linspace(0, 1, 64).view(constants.shape)
+    assert border_band_index(even, labels, 8) == pytest.approx(1, abs=1e-4)
+
+
 def test_an_even_ramp_has_equal_steps_and_a_border_index_of_one():
     measures = measure_field(ramp(), regions=halves(), feather=8)
     assert measures.mean_step * (63 * 32 + 64 * 31) == pytest.approx(32, rel=1e-5)

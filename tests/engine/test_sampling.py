@@ -72,6 +72,10 @@ def test_thresholds_that_rise_or_go_nowhere_are_named():
         schedule_thresholds(torch.ones(5), lambda s: s, 0.0)
     with pytest.raises(InputError, match="at least 2"):
         schedule_thresholds(torch.ones(1), lambda s: s, 0.0)
+    with pytest.raises(InputError, match="sigmas is no number"):
+        schedule_thresholds(torch.tensor([1.0, torch.nan, 0.0]), lambda s: s, 0.0)
+    with pytest.raises(InputError, match="finite thresholds"):
+        denoise_mask(torch.rand(1, 2, 2), torch.tensor([1.0, torch.nan]))
 
 
 # the latent grid

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from region_fields.engine import InputError
+from region_fields.engine.ops.colour import oklab_to_srgb
 from region_fields.engine.ops.falloff import STEEPEST
 from region_fields.engine.ops.outline import distance_to_superellipse
 from region_fields.engine.shape import (
@@ -179,6 +180,8 @@ def test_a_click_without_depth_takes_the_nearest_pixel_that_has():
         (torch.zeros(1, 4, 4), {"point": (0, 0)}, "no depth"),
         (torch.ones(1, 4, 4), {"point": (0, 0), "units": "m"}, "scene"),
         (torch.ones(1, 4, 4), {"point": (0, 0), "inner_radius": 70}, "70 and 50"),
+        (torch.ones(1, 4, 4), {"point": (0, 0), "intrinsics": torch.zeros(3, 3)}, "no camera"),
+        (torch.ones(1, 4, 4), {"point": (0, 0), "intrinsics": torch.eye(4)}, r"shape \(4, 4\)"),
     ],
 )
 def test_a_wrong_point_in_space_is_named(depth, options, message):
@@ -187,6 +190,36 @@ def test_a_wrong_point_in_space_is_named(depth, options, message):
 
 
 # a picture's values
+
+
+def test_a_range_the_wrong_way_round_says_what_to_do():
+    with pytest.raises(InputError, match=r"begins at 0.9, after its end at 0.1. Swap the two"):
+        field_from_image_range(torch.rand(1, 2, 2, 3), low=0.9, high=0.1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "low_feather", "high_feather"),
+    [(0, 300, 10, 90), (330, 30, 20, 5), (100, 340, 110, 15), (50, 60, 360, 1)],
+)
+def test_feathers_of_a_range_of_hues_go_on_round_the_circle(low, high, low_feather, high_feather):
+    hues = torch.arange(0.5, 360, 5, dtype=torch.float64)
+    angle = torch.deg2rad(hues)
+    lab = torch.stack([torch.full_like(hues, 0.7), 0.05 * angle.cos(), 0.05 * angle.sin()], -1)
+    field = field_from_image_range(
+        oklab_to_srgb(lab.float())[None, None],
+        channel="hue",
+        low=low,
+        high=high,
+        low_feather=low_feather,
+        high_feather=high_feather,
+        falloff="linear",
+    )
+    # From the middle of the range on, either way round until it ends.
+    span = (high - low) % 360
+    above, below = (hues - low) % 360, (high - hues) % 360
+    past, before = (above - span) / high_feather, (below - span) / low_feather
+    wanted = (1 - torch.minimum(past, before)).clamp(0, 1)
+    torch.testing.assert_close(field[0, 0].double(), wanted, rtol=0, atol=2e-3)
 
 
 def test_luminance_is_the_grey_of_equal_light():

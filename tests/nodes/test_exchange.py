@@ -253,6 +253,18 @@ def test_each_image_of_a_batch_is_saved_under_its_own_name(host: Host):
     ]
 
 
+@pytest.mark.parametrize(("format", "ending"), [("label map", "png"), ("COCO", "json")])
+def test_a_prefix_with_a_dot_keeps_its_number_so_that_nothing_is_overwritten(
+    host: Host, format: str, ending: str
+):
+    call = {"regions": REGIONS, "filename_prefix": f"dots {ending}/v1.2", "format": format}
+    both = regions_wire({"masks": MASKS}, {"masks": MASKS[:1]})
+    first = host.call("RegionFields_SaveRegions", **call)["path"]
+    assert first == [f"dots {ending}/v1.2_00001_.{ending}"]
+    second = host.call("RegionFields_SaveRegions", **{**call, "regions": both})["path"]
+    assert second[0] == f"dots {ending}/v1.2_00002_.{ending}"
+
+
 @pytest.mark.parametrize("path", ["../secret.png", "{folder}/secret.png", "nothing"])
 def test_only_the_output_and_the_input_folder_are_read(host: Host, path: str):
     path = path.format(folder=host.folder)

@@ -1,5 +1,7 @@
 """Masks, depth and pictures beside regions."""
 
+import math
+
 import pytest
 import torch
 from region_fields.engine import (
@@ -22,6 +24,7 @@ from region_fields.engine.ops.beside import depth_beside, image_beside, mask_bes
 from region_fields.engine.ops.fields import check_aspect
 from region_fields.engine.relight import relight_by_field
 from region_fields.engine.sampling import regional_weights, resize_to_latent
+from region_fields.engine.wand import magic_wand
 
 CPU = torch.device("cpu")
 SIZE = (12, 16)
@@ -126,6 +129,26 @@ def test_beside_a_field_too_another_size_is_resized_and_another_shape_refused(na
     BESIDE[name](torch.rand(1, 24, 32))
     with pytest.raises(InputError, match=r"of 20 x 32 pixels? doesn't have the shape of"):
         BESIDE[name](torch.rand(1, 32, 20))
+
+
+SPREADS = {
+    "blur": lambda image: blur_by_field(image, FIELD, radius=2),
+    "edges": lambda image: fill_coverage(halves().take([0]), "edges", image=image),
+    "snap edges": lambda image: snap_edges(halves(), image),
+    "closest color": lambda image: select(halves(), "closest_color", image=image, color="#fff000"),
+    "wand": lambda image: magic_wand(image, (0, 0)),
+}
+"""What looks at more of a picture than one pixel at a time."""
+
+
+@pytest.mark.parametrize("name", SPREADS)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_one_colour_that_is_no_number_is_refused_where_it_would_spread(name, value):
+    image = IMAGE.clone()
+    SPREADS[name](image)
+    image[0, 3, 4, 1] = value
+    with pytest.raises(InputError, match="image: has values that are not finite numbers"):
+        SPREADS[name](image)
 
 
 @pytest.mark.parametrize("name", ["composite", "grade", "haze", "blur", "relight", "snap"])

@@ -26,6 +26,19 @@ def test_within_is_where_the_distance_is_at_most_so_much(mask, pixels):
     assert torch.equal(within(plane, pixels), distance_to(plane) <= pixels)
 
 
+@pytest.mark.parametrize("filled", [0, 1])
+def test_a_far_reach_is_not_gone_through_pixel_by_pixel(filled, monkeypatch):
+    asked = []
+
+    def count(pixels):
+        asked.append(pixels)
+        assert len(asked) < 9
+        return int(pixels) ** 2
+
+    monkeypatch.setattr(dilate, "_largest_square", count)
+    assert within(torch.full((1, 3), bool(filled)), 1e5).tolist() == [[bool(filled)] * 3]
+
+
 @pytest.mark.parametrize("pixels", [3, 20, 150, 1e4])
 @pytest.mark.parametrize("share", [0.0, 1e-4, 0.2])
 def test_large_masks_take_either_way_to_the_same_result(pixels, share, monkeypatch):
