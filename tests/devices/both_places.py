@@ -20,10 +20,13 @@ Put = Callable[[Any], Any]
 _MENTIONED = ("Tensor", "Regions", "Anchor", "Sam2", "Seg", "Prompt", "device")
 
 
-def assert_same(kind: str, case: Callable[[Put], Any], on_cpu: bool = False) -> None:
+def assert_same(
+    kind: str, case: Callable[[Put], Any], on_cpu: bool = False, tolerance: float = 2e-5
+) -> None:
     """`case` gives on a device of `kind` what it gives on the CPU, and its tensors lie there.
 
-    on_cpu: or on the CPU. On "mps" that is no matter, as what needs float64 goes there.
+    on_cpu: or on the CPU. On "mps" that is no matter, as what needs float64 goes there. tolerance:
+    absolute and relative.
     """
     here = list(_leaves(case(lambda value: value.clone() if isinstance(value, Tensor) else value)))
     with pretended(kind) as place:
@@ -32,14 +35,14 @@ def assert_same(kind: str, case: Callable[[Put], Any], on_cpu: bool = False) -> 
     for one, other in zip(there, here, strict=True):
         if not isinstance(other, Tensor):
             assert type(one) is type(other)
-            assert one == other or abs(one - other) <= 2e-5 * abs(other)
+            assert one == other or abs(one - other) <= tolerance * abs(other)
             continue
         if kind != "mps":
             assert isinstance(one, PretendedTensor) != on_cpu, f"the result is on {one.device}"
         held = one.held if isinstance(one, PretendedTensor) else one
         assert (held.dtype, held.shape) == (other.dtype, other.shape)
         # Not by torch.testing: it loads PyTorch's compiler, which takes as long as all of this.
-        alike = torch.isclose(held, other, rtol=2e-5, atol=2e-5, equal_nan=True)
+        alike = torch.isclose(held, other, rtol=tolerance, atol=tolerance, equal_nan=True)
         assert bool(alike.all()), f"{held[~alike]} in place of {other[~alike]}"
 
 
