@@ -18,7 +18,7 @@ from .ops.bits import (
     unpack_bits,
 )
 from .ops.checks import InputError, counted
-from .ops.precision import where_float64
+from .ops.precision import has_float64, where_float64
 
 _UNPACKED_AT_ONCE = 64 << 20
 
@@ -240,11 +240,11 @@ class Regions:
         return replace(self, labels=tuple(labels))
 
     def to(self, device: torch.device | str) -> Regions:
-        """The same regions with every tensor on `device`."""
+        """The same regions with every tensor on `device`, or the CPU if that has no float64."""
+        place = torch.device(device)
+        place = place if has_float64(place) else torch.device("cpu")
         moved: dict[str, Any] = {
-            name: value.to(device)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
+            name: value.to(place) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
         return replace(self, **moved)
 

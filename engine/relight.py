@@ -102,7 +102,7 @@ def normals_from_depth(nearness: Tensor, *, relief: float) -> Tensor:
     slopes = torch.stack([_slopes(plane) for plane in nearness])
     dx, dy = (slopes * (relief * nearness.shape[-1])).unbind(1)
     vectors = torch.stack([-dx, dy, torch.ones_like(dx)], -1)
-    unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
+    unit: Tensor = vectors / torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return unit
 
 
@@ -152,7 +152,7 @@ def _as_vectors(normals: Tensor, size: tuple[int, int]) -> Tensor:
     if bool((vectors >= 0).all()):
         vectors = vectors * 2 - 1
     vectors = images_beside(vectors, size, f"{where}: a normal map")
-    unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    unit: Tensor = vectors / torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp(min=1e-6)
     return unit
 
 

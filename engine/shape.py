@@ -120,8 +120,8 @@ def field_from_3d_point(
     fields = []
     for cloud in points:
         anchor = cloud[_nearest_known(cloud, y, x)]
-        scale = float(anchor.norm()) / 100 if units == "percent" else 1.0
-        distance = torch.nan_to_num((cloud - anchor).norm(dim=-1), nan=math.inf)
+        scale = float(torch.linalg.vector_norm(anchor)) / 100 if units == "percent" else 1.0
+        distance = torch.nan_to_num(torch.linalg.vector_norm(cloud - anchor, dim=-1), nan=math.inf)
         fields.append(ramp(distance, outer_radius * scale, inner_radius * scale))
     return shape_ramp(torch.stack(fields), falloff, gamma, invert)
 
@@ -225,7 +225,7 @@ def _colour_range(
     colour: Tensor, channel: str, low: float, high: float, low_feather: float, high_feather: float
 ) -> Tensor:
     lab = srgb_to_oklab(colour)
-    chroma = lab[..., 1:].norm(dim=-1)
+    chroma = torch.linalg.vector_norm(lab[..., 1:], dim=-1)
     if channel == "chroma":
         return window(chroma / _FULL_CHROMA, low, high, low_feather, high_feather)
     hue = torch.atan2(lab[..., 2], lab[..., 1]) * (180 / math.pi)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended_device import pretended
 from region_fields.engine import InputError
 from region_fields.engine.blur import blur_by_field
 from region_fields.engine.curve import curve_field
@@ -395,3 +396,11 @@ def test_a_colour_made_too_vivid_keeps_its_hue_and_lightness():
     coloured = before[..., 1:].norm(dim=-1) > 0.03
     assert turned[coloured].abs().max() < math.radians(2)
     assert (after - before)[..., 0].abs().max() < 0.01
+
+
+def test_normals_are_taken_on_apples_gpus_without_a_warning():
+    """Tensor.norm warns there that what it is made of will be removed from PyTorch."""
+    depth = torch.rand(1, 9, 12)
+    with pretended("mps") as place:
+        found = normals_from_depth(depth.to(place), relief=0.3).cpu()
+    assert torch.allclose(found, normals_from_depth(depth, relief=0.3), atol=1e-5)

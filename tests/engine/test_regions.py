@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pretended_device import pretended
 from region_fields.engine import InputError, Regions
 from region_fields.engine.ops.bits import pack_bits
 
@@ -251,3 +252,14 @@ def test_masks_that_come_one_at_a_time_give_the_same_regions(stack):
 def test_masks_of_another_size_are_refused_one_by_one():
     with pytest.raises(InputError, match="wanted masks of 4 x 3 pixels"):
         Regions.from_each([torch.ones(3, 4), torch.ones(4, 3)], 2, (3, 4))
+
+
+def test_regions_stay_on_the_cpu_for_a_device_without_float64():
+    """As those do that are made of masks which lie there; centroids are float64."""
+    regions = Regions.from_masks(three(), labels=["a", "b", "c"])
+    with pretended("mps") as place:
+        moved = regions.to(place)
+        assert moved.device == Regions.from_masks(three().to(place)).device == torch.device("cpu")
+    assert moved.equals(regions)
+    with pretended("cuda") as place:
+        assert regions.to(place).device == place
