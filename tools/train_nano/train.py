@@ -73,7 +73,7 @@ PRESETS = {
         corrections=5, first=20480, per_step=4.0, most=65536,
     ),
     "refine": Preset(
-        (Phase(512, 1150, 4),), clicks=8, boxes=8, rate=7e-4, warm_up=100, first=2048, per_step=6.0,
+        (Phase(512, 1200, 4),), clicks=8, boxes=8, rate=7e-4, warm_up=100, first=2048, per_step=6.0,
         most=10240, balanced=0.0,
     ),
     "test": Preset(
