@@ -21,13 +21,18 @@ _MENTIONED = ("Tensor", "Regions", "Anchor", "Sam2", "Seg", "Prompt", "device")
 
 
 def assert_same(
-    kind: str, case: Callable[[Put], Any], on_cpu: bool = False, tolerance: float = 2e-5
+    kind: str,
+    case: Callable[[Put], Any],
+    on_cpu: bool = False,
+    tolerance: float = 2e-5,
+    relative: float | None = None,
 ) -> None:
     """`case` gives on a device of `kind` what it gives on the CPU, and its tensors lie there.
 
     on_cpu: or on the CPU. On "mps" that is no matter, as what needs float64 goes there. tolerance:
-    absolute and relative.
+    absolute, and relative too unless `relative` is given.
     """
+    relative = tolerance if relative is None else relative
     here = list(_leaves(case(lambda value: value.clone() if isinstance(value, Tensor) else value)))
     with pretended(kind) as place:
         there = list(_leaves(case(lambda value: value.to(place))))
@@ -35,14 +40,14 @@ def assert_same(
     for one, other in zip(there, here, strict=True):
         if not isinstance(other, Tensor):
             assert type(one) is type(other)
-            assert one == other or abs(one - other) <= tolerance * abs(other)
+            assert one == other or abs(one - other) <= relative * abs(other)
             continue
         if kind != "mps":
             assert isinstance(one, PretendedTensor) != on_cpu, f"the result is on {one.device}"
         held = one.held if isinstance(one, PretendedTensor) else one
         assert (held.dtype, held.shape) == (other.dtype, other.shape)
         # Not by torch.testing: it loads PyTorch's compiler, which takes as long as all of this.
-        alike = torch.isclose(held, other, rtol=tolerance, atol=tolerance, equal_nan=True)
+        alike = torch.isclose(held, other, rtol=relative, atol=tolerance, equal_nan=True)
         assert bool(alike.all()), f"{held[~alike]} in place of {other[~alike]}"
 
 

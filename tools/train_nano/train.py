@@ -239,7 +239,9 @@ class Trainer:
         maps = model.encode(batch.images.to(device))
         features = model.features(maps)
         extra = model.encoder_loss(maps, batch.labels.to(device))
-        loss, report, outcome = self._answer(features, batch.single, truth)
+        loss, report, outcome = self._answer(
+            features, batch.single, truth, single_weight=SINGLE_WEIGHT
+        )
         figures = {f"click_{key}": value for key, value in report.items()}
         more, report, other_outcome = self._answer(features, batch.other, truth)
         if not batch.several:
@@ -268,7 +270,7 @@ class Trainer:
         share = self.preset.balanced
         return max(0.0, 1 - progress(self.preset, self.step) / share) if share else 0.0
 
-    def _answer(self, features, prompts: ask.Prompts, truth: Tensor, mask=None):
+    def _answer(self, features, prompts: ask.Prompts, truth: Tensor, mask=None, single_weight=1.0):
         device = self.device
         answers = prompts.answers.to(device)
         logits, quality, score = self.model.decode(
@@ -278,7 +280,7 @@ class Trainer:
         regions = truth[answers.clamp_min(0)]
         loss, report = prompt_loss(
             logits.float() / LOGIT_SCALE, quality.float(), score.float(), regions, answers >= 0,
-            self.balance, SINGLE_WEIGHT if (prompts.labels != -1).sum(1).eq(1).all() else 1.0,
+            self.balance, single_weight,
         )  # fmt: skip
         return loss, report, (logits.detach().float(), quality.detach())
 
